@@ -6,12 +6,21 @@ import type { Value } from "./value.ts";
 
 /** One decoded event. */
 export interface LogEvent {
+  /** The Sigma product, where the format itself fixes it: `windows` for EVTX. */
+  readonly product?: string;
+
   /**
    * The value of `field`, `undefined` if the event does not have it (an explicit null is a value).
    *
    * The answer does not change during the life of the event, so callers may remember it.
    */
   get(field: Field): Value | undefined;
+
+  /**
+   * A second spelling of the value of `field` that rules may use, such as `{lower-case}` for a GUID
+   * that Windows stored as sixteen bytes.
+   */
+  alternateText?(field: Field): string | undefined;
 
   /**
    * Calls `visit` with the text of each scalar leaf, at any depth, until it returns `true`.

@@ -1,0 +1,100 @@
+/**
+ * What is known about the event at hand, shared by all rules.
+ *
+ * Nothing is cleared between events: a remembered answer carries the number of the event it belongs
+ * to, so the next event only needs the next number.
+ */
+import type { LogEvent } from "../event/event.ts";
+import { type Field, fieldCount } from "../event/field.ts";
+import type { Value } from "../event/value.ts";
+import type { Scope } from "./pattern_test.ts";
+
+const NO_NAMES: ReadonlyMap<string, readonly Field[]> = new Map();
+/** An event before the first one, so that an unset context answers instead of failing. */
+const NO_EVENT: LogEvent = { get: () => undefined, someText: () => false, toValue: () => null };
+
+/** Remembers field values and item results of one event at a time. */
+export class EvaluationContext implements Scope {
+  event: LogEvent = NO_EVENT;
+  /** Counts events; answers stamped with another number are stale. */
+  epoch = 0;
+  #otherNames: ReadonlyMap<string, readonly Field[]> = NO_NAMES;
+  #valueStamps = new Int32Array(64);
+  #lowerStamps = new Int32Array(64);
+  readonly #values: (Value | undefined)[] = [];
+  readonly #lowers: string[] = [];
+
+  /** Turns to the next event. `otherNames` are fallbacks for fields the event does not have. */
+  begin(event: LogEvent): void {
+    this.event = event;
+    this.#otherNames = NO_NAMES;
+    this.epoch = this.epoch === 0x7fff_ffff ? 1 : this.epoch + 1;
+    if (this.epoch === 1) {
+      this.#valueStamps.fill(0);
+      this.#lowerStamps.fill(0);
+    }
+    if (this.#valueStamps.length < fieldCount()) this.#grow();
+  }
+
+  #grow(): void {
+    const size = fieldCount() * 2;
+    const values = new Int32Array(size);
+    values.set(this.#valueStamps);
+    this.#valueStamps = values;
+    const lowers = new Int32Array(size);
+    lowers.set(this.#lowerStamps);
+    this.#lowerStamps = lowers;
+  }
+
+  /** Sets which other names a field may have in this event; call before values are read. */
+  useNames(names: ReadonlyMap<string, readonly Field[]>): void {
+    this.#otherNames = names;
+  }
+
+  /** The value rules see: the field's own, else that of its other names. */
+  value(field: Field): Value | undefined {
+    const id = field.id;
+    if (this.#valueStamps[id] === this.epoch) return this.#values[id];
+    const value = readField(this.event, field, this.#otherNames);
+    if (id >= this.#valueStamps.length) this.#grow();
+    this.#valueStamps[id] = this.epoch;
+    this.#values[id] = value;
+    return value;
+  }
+
+  /** The lower-case form of a field's text; `text` is what `value` gave. */
+  lower(field: Field, text: string): string {
+    const id = field.id;
+    if (this.#lowerStamps[id] === this.epoch) return this.#lowers[id]!;
+    const lower = text.toLowerCase();
+    this.#lowerStamps[id] = this.epoch;
+    this.#lowers[id] = lower;
+    return lower;
+  }
+}
+
+/** The length of a GUID without braces. */
+const GUID_LENGTH = 36;
+
+/** Reads a field as rules see it; a GUID stored as bytes is offered in both of its spellings. */
+export function readField(
+  event: LogEvent,
+  field: Field,
+  otherNames: ReadonlyMap<string, readonly Field[]>,
+): Value | undefined {
+  let value = event.get(field);
+  if (value === undefined) {
+    const others = otherNames.get(field.name);
+    if (others !== undefined) {
+      for (const other of others) {
+        value = event.get(other);
+        if (value !== undefined) break;
+      }
+    }
+  }
+  if (typeof value === "string" && value.length === GUID_LENGTH) {
+    const other = event.alternateText?.(field);
+    if (other !== undefined) return [value, other];
+  }
+  return value;
+}

@@ -1,0 +1,112 @@
+/**
+ * Rules against events.
+ *
+ * `RuleEngine` is the indexed evaluator; `naive.ts` walks every rule and is what it is tested
+ * against. Which one runs is an option, so that a doubt can be settled in the field.
+ */
+import type { LogEvent } from "../event/event.ts";
+import type { DetectionRule } from "../sigma/rule.ts";
+import { type Matcher, RuleCompiler } from "./compile.ts";
+import { EvaluationContext } from "./context.ts";
+import { ResultBuilder } from "./detail.ts";
+import { eventKind, eventTraits, type StaticLogsource } from "./logsource.ts";
+import { matchNaively } from "./naive.ts";
+import type { IndexedRule } from "./partition.ts";
+import type { DetectionResult, MatchDetail } from "./result.ts";
+import { Router } from "./router.ts";
+import { countWitnesses, type Popularity, ruleWitnesses, type WitnessSet } from "./witness.ts";
+
+export interface EngineOptions {
+  /** Default `off`. */
+  readonly matchDetail?: MatchDetail;
+  /** Puts the event into each result. Default `false`. */
+  readonly includeEvent?: boolean;
+  /** Evaluates a rule only on events of its logsource. Default `true`. */
+  readonly logsourceRouting?: boolean;
+  /** `false` walks every rule on every event. Default `true`. */
+  readonly index?: boolean;
+  /** What is known of the logsource of events that do not tell it themselves. */
+  readonly logsource?: StaticLogsource;
+}
+
+const NO_MATCHES: readonly number[] = [];
+const NO_RESULTS: readonly DetectionResult[] = [];
+
+/** Evaluates events one at a time; not to be shared between concurrent evaluations. */
+export class RuleEngine {
+  readonly rules: readonly DetectionRule[];
+  readonly #options: EngineOptions;
+  readonly #context = new EvaluationContext();
+  readonly #router: Router;
+  readonly #results: ResultBuilder;
+  readonly #matched: number[] = [];
+
+  constructor(rules: readonly DetectionRule[], options: EngineOptions = {}) {
+    this.rules = rules;
+    this.#options = options;
+    this.#results = new ResultBuilder({
+      matchDetail: options.matchDetail ?? "off",
+      includeEvent: options.includeEvent ?? false,
+    });
+    this.#router = new Router(
+      rules,
+      indexRules(rules),
+      options.logsourceRouting ?? true,
+      options.logsource ?? {},
+    );
+  }
+
+  /** The numbers of the rules that match, ascending. The array is only valid until the next call. */
+  match(event: LogEvent): readonly number[] {
+    const context = this.#context;
+    context.begin(event);
+    if (this.#options.index === false) return this.#matchNaively(event);
+    const matched = this.#matched;
+    matched.length = 0;
+    this.#router.route(context).evaluate(context, matched);
+    if (matched.length === 0) return NO_MATCHES;
+    return matched.length === 1 ? matched : matched.sort((left, right) => left - right);
+  }
+
+  #matchNaively(event: LogEvent): readonly number[] {
+    const kind = this.#options.logsourceRouting === false
+      ? { logsource: {}, names: new Map() }
+      : eventKind(eventTraits(event), this.#options.logsource ?? {});
+    this.#context.useNames(kind.names);
+    return matchNaively(this.rules, event, kind);
+  }
+
+  /** The results of the rules that match, in the order of the rules. */
+  evaluate(event: LogEvent): readonly DetectionResult[] {
+    const matched = this.match(event);
+    if (matched.length === 0) return NO_RESULTS;
+    return matched.map((number) => this.#results.build(this.rules[number]!, this.#context));
+  }
+
+  /** Whether each rule applies to a kind of event that has been met. */
+  applied(): readonly boolean[] {
+    const met = new Array<boolean>(this.rules.length).fill(this.#options.index === false);
+    for (const partition of this.#router.partitions()) {
+      if (partition.used) { for (const rule of partition.rules) met[rule] = true; }
+    }
+    return met;
+  }
+}
+
+/** Rules with what their index needs, each worked out when first asked for. */
+function indexRules(rules: readonly DetectionRule[]): readonly IndexedRule[] {
+  const compiler = new RuleCompiler();
+  let popularity: Popularity | undefined;
+  return rules.map((rule) => {
+    let matcher: Matcher | undefined;
+    let witnesses: WitnessSet | null = null;
+    return {
+      matcher: () => matcher ??= compiler.compile(rule),
+      get witnesses() {
+        if (witnesses !== null) return witnesses;
+        popularity ??= countWitnesses(rules);
+        return witnesses = ruleWitnesses(rule, popularity);
+      },
+    };
+  });
+}

@@ -1,0 +1,125 @@
+/**
+ * Which rules apply to which events, by their logsource.
+ *
+ * A dimension that only one side names rules nothing out: an event whose channel nobody knows is
+ * evaluated against everything its product allows.
+ */
+import type { LogEvent } from "../event/event.ts";
+import { type Field, internField } from "../event/field.ts";
+import type { Value } from "../event/value.ts";
+import {
+  dependsOnEventType,
+  flatFieldNames,
+  windowsLogsource,
+  windowsServices,
+} from "../pipeline/builtin/windows_logsource.ts";
+import type { Logsource } from "../sigma/rule.ts";
+
+/** What is known of an event's logsource; an absent dimension is unknown. */
+export interface EventLogsource {
+  readonly product?: string;
+  readonly services?: ReadonlySet<string>;
+  readonly categories?: ReadonlySet<string>;
+  readonly custom?: Readonly<Record<string, string>>;
+}
+
+/** The dimensions an operator states for an input; lower-case. */
+export interface StaticLogsource {
+  readonly product?: string;
+  readonly service?: string;
+  readonly category?: string;
+}
+
+/** Whether a rule may match events of this logsource. */
+export function compatible(rule: Logsource, event: EventLogsource): boolean {
+  const { product, services, categories, custom } = event;
+  if (product !== undefined && rule.product !== undefined) {
+    if (rule.product.toLowerCase() !== product) return false;
+  }
+  if (services !== undefined && rule.service !== undefined) {
+    if (!services.has(rule.service.toLowerCase())) return false;
+  }
+  if (categories !== undefined && rule.category !== undefined) {
+    if (!categories.has(rule.category.toLowerCase())) return false;
+  }
+  if (custom !== undefined) {
+    for (const [key, value] of Object.entries(rule.custom)) {
+      const own = custom[key];
+      if (own !== undefined && own.toLowerCase() !== value.toLowerCase()) return false;
+    }
+  }
+  return true;
+}
+
+export const CHANNEL_FIELD = internField("Channel");
+export const EVENT_ID_FIELD = internField("EventID");
+export const EVENT_TYPE_FIELD = internField("EventType");
+
+/** Channels of this form are Windows channels even if the taxonomy does not list them. */
+const WINDOWS_CHANNEL = /^microsoft-windows-/i;
+
+/** The event id as an integer, `undefined` if the event has none or a list of them. */
+export function integerEventId(value: Value | undefined): number | undefined {
+  if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
+  if (typeof value !== "string" || !/^(?:0|[1-9]\d{0,8})$/.test(value)) return undefined;
+  return Number(value);
+}
+
+/** How the events of a kind are to be read and which rules they can match. */
+export interface EventKind {
+  readonly logsource: EventLogsource;
+  readonly names: ReadonlyMap<string, readonly Field[]>;
+}
+
+const NO_NAMES: ReadonlyMap<string, readonly Field[]> = new Map();
+
+/** What the event says about its logsource, before it is looked up in any table. */
+export interface EventTraits {
+  readonly product: string | undefined;
+  readonly channel: string | undefined;
+  readonly eventId: number | undefined;
+  readonly eventType: string | undefined;
+}
+
+/** Reads the traits that decide an event's kind. */
+export function eventTraits(event: LogEvent): EventTraits {
+  const channel = event.get(CHANNEL_FIELD);
+  const eventId = integerEventId(event.get(EVENT_ID_FIELD));
+  const eventType = eventId === 12 ? event.get(EVENT_TYPE_FIELD) : undefined;
+  return {
+    product: event.product,
+    channel: typeof channel === "string" ? channel : undefined,
+    eventId,
+    eventType: typeof eventType === "string" ? eventType : undefined,
+  };
+}
+
+/** The kind of an event with these traits; the slow, plain way that everything else caches. */
+export function eventKind(traits: EventTraits, fixed: StaticLogsource): EventKind {
+  const { channel, eventId, eventType } = traits;
+  const services = channel === undefined ? undefined : windowsServices(channel);
+  if (services === undefined) {
+    const windows = channel !== undefined && WINDOWS_CHANNEL.test(channel);
+    const product = traits.product ?? fixed.product ?? (windows ? "windows" : undefined);
+    return {
+      logsource: {
+        ...(product === undefined ? {} : { product }),
+        ...(fixed.service === undefined ? {} : { services: new Set([fixed.service]) }),
+        ...(fixed.category === undefined ? {} : { categories: new Set([fixed.category]) }),
+      },
+      names: product === "windows" ? internNames(flatFieldNames()) : NO_NAMES,
+    };
+  }
+  const refined = eventId !== undefined && dependsOnEventType(services, eventId);
+  const known = windowsLogsource(services, eventId, refined ? eventType : undefined);
+  return {
+    logsource: { product: "windows", services, categories: known.categories },
+    names: internNames(known.fieldNames),
+  };
+}
+
+function internNames(
+  names: ReadonlyMap<string, readonly string[]>,
+): ReadonlyMap<string, readonly Field[]> {
+  return new Map([...names].map(([field, others]) => [field, others.map(internField)]));
+}

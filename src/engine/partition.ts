@@ -1,0 +1,91 @@
+/**
+ * The rules that can apply to one kind of event, indexed.
+ *
+ * A kind is what the logsource and the event id leave: `Microsoft-Windows-Sysmon/Operational` 13 has
+ * a partition of its own with registry rules only. Partitions are built when the first such event is
+ * met, and kinds to which the same rules apply share one.
+ */
+import { type Field, internField } from "../event/field.ts";
+import type { EvaluationContext } from "./context.ts";
+import type { Matcher } from "./compile.ts";
+import { FieldIndex } from "./field_index.ts";
+import type { WitnessSet } from "./witness.ts";
+
+/** What a partition needs to know of a rule. */
+export interface IndexedRule {
+  /** Compiled when the rule is first woken. */
+  matcher(): Matcher;
+  readonly witnesses: WitnessSet;
+}
+
+/** An index over some of an engine's rules; rules are named by their number in the engine. */
+export class Partition {
+  /** Ascending. */
+  readonly rules: readonly number[];
+  /** Whether an event has been evaluated here. */
+  used = false;
+  readonly #all: readonly IndexedRule[];
+  /** The event each rule was last woken on. */
+  readonly #stamps: Int32Array;
+  readonly #open: readonly number[];
+  readonly #fields: readonly { readonly field: Field; readonly index: FieldIndex }[];
+  readonly #keywords: FieldIndex | undefined;
+
+  /** @param stamps One entry a rule of the engine, shared by its partitions. */
+  constructor(rules: readonly number[], all: readonly IndexedRule[], stamps: Int32Array) {
+    this.rules = rules;
+    this.#all = all;
+    this.#stamps = stamps;
+    const open: number[] = [];
+    const fields = new Map<string, FieldIndex>();
+    let keywords: FieldIndex | undefined;
+    for (const rule of rules) {
+      const { witnesses } = all[rule]!;
+      if (witnesses === undefined) {
+        open.push(rule);
+        continue;
+      }
+      for (const witness of witnesses) {
+        if (witness.field === undefined) {
+          (keywords ??= new FieldIndex()).add(witness, rule);
+          continue;
+        }
+        let index = fields.get(witness.field);
+        if (index === undefined) fields.set(witness.field, index = new FieldIndex());
+        index.add(witness, rule);
+      }
+    }
+    for (const index of fields.values()) index.build();
+    keywords?.build();
+    this.#open = open;
+    this.#fields = [...fields].map(([name, index]) => ({ field: internField(name), index }));
+    this.#keywords = keywords;
+  }
+
+  /** Appends the numbers of the rules that match the event of `context`, in no order. */
+  evaluate(context: EvaluationContext, matched: number[]): void {
+    this.used = true;
+    for (const rule of this.#open) this.#try(rule, context, matched);
+    const fields = this.#fields;
+    for (let at = 0; at < fields.length; at++) {
+      const { field, index } = fields[at]!;
+      const value = context.value(field);
+      if (value === undefined) continue;
+      const woken = index.wake(value);
+      for (let next = 0; next < woken.length; next++) this.#try(woken[next]!, context, matched);
+    }
+    const keywords = this.#keywords;
+    if (keywords !== undefined) {
+      context.event.someText((text) => {
+        for (const rule of keywords.wakeText(text.toLowerCase())) this.#try(rule, context, matched);
+        return false;
+      });
+    }
+  }
+
+  #try(rule: number, context: EvaluationContext, matched: number[]): void {
+    if (this.#stamps[rule] === context.epoch) return;
+    this.#stamps[rule] = context.epoch;
+    if (this.#all[rule]!.matcher()(context)) matched.push(rule);
+  }
+}
