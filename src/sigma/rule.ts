@@ -221,6 +221,8 @@ export interface CorrelationCondition {
   }[];
   readonly fields: readonly string[];
   readonly percentile?: number;
+  /** Nothing was written: a temporal correlation then needs all the rules it names. */
+  readonly implied?: boolean;
 }
 
 export interface CorrelationRule extends RuleMetadata {
@@ -234,6 +236,8 @@ export interface CorrelationRule extends RuleMetadata {
   readonly condition: CorrelationCondition | { readonly expression: Condition };
   readonly aliases: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly generate: boolean;
+  /** Filters that name this correlation: they hold for its base rules, within it alone. */
+  readonly filters?: readonly BoundFilter[];
 }
 
 /** A problem found while reading rules: an error keeps its document from loading. */
