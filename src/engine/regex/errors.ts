@@ -1,0 +1,22 @@
+/** Why a regular expression of a rule is refused. */
+import { PicketError } from "../../event/errors.ts";
+
+/**
+ * A `|re` pattern cannot be used.
+ *
+ * - `REGEX_SYNTAX`: the pattern is not well formed.
+ * - `REGEX_UNSUPPORTED`: it needs something no linear-time engine offers, such as look-around.
+ * - `REGEX_TOO_LARGE`: it is nested too deeply or counts too far.
+ */
+export class RegexError extends PicketError {
+  override readonly name = "RegexError";
+  readonly code: "REGEX_SYNTAX" | "REGEX_UNSUPPORTED" | "REGEX_TOO_LARGE";
+  /** Where in the pattern, in UTF-16 units from 0. */
+  readonly offset: number;
+
+  constructor(code: RegexError["code"], message: string, offset: number) {
+    super(`invalid regex pattern: ${message} (at offset ${offset})`);
+    this.code = code;
+    this.offset = offset;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * One step of a position automaton over all its active positions at once, 32 to a machine word.
+ *
+ * Most positions lead to their right neighbour only, so a shift moves them together. The rest, ends
+ * of loops and choices, are kept per word as (bits, targets): if one of the bits is active, so are
+ * the targets after the step.
+ */
+import type { Automaton } from "./automaton.ts";
+import { KINDS } from "./context.ts";
+
+/** A bit set of positions. */
+export type Bits = Int32Array;
+
+interface Jump {
+  readonly bits: number;
+  /** Word number and bits, alternating. */
+  readonly targets: readonly number[];
+}
+
+interface Table {
+  /** Positions that lead to their right neighbour. */
+  readonly shifted: Bits;
+  /** By word. */
+  readonly jumps: readonly (readonly Jump[])[];
+  readonly first: Bits;
+  readonly last: Bits;
+  readonly nullable: boolean;
+}
+
+export class Steps {
+  /** Words in a bit set of positions. */
+  readonly words: number;
+  readonly #automaton: Automaton;
+  readonly #tables: (Table | undefined)[] = [];
+
+  constructor(automaton: Automaton) {
+    this.#automaton = automaton;
+    this.words = Math.max(1, (automaton.setOf.length + 31) >> 5);
+  }
+
+  /** Whether a match ends at a place whose neighbours have these kinds. */
+  accepts(active: Bits, before: number, after: number): boolean {
+    const { last, nullable } = this.#table(before, after);
+    if (nullable) return true;
+    for (let word = 0; word < active.length; word++) {
+      if ((active[word]! & last[word]!) !== 0) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Moves over one character into `next`. A search begins anew at every place, so the first
+   * positions are always entered as well.
+   *
+   * @param allowed Positions whose set holds the character.
+   * @returns Whether a position is active afterwards.
+   */
+  advance(active: Bits, before: number, after: number, allowed: Bits, next: Bits): boolean {
+    const { shifted, jumps, first } = this.#table(before, after);
+    const { words } = this;
+    next.set(first);
+    for (let word = 0; word < words; word++) {
+      const bits = active[word]!;
+      if (bits === 0) continue;
+      const moving = bits & shifted[word]!;
+      next[word]! |= moving << 1;
+      if (moving < 0 && word + 1 < words) next[word + 1]! |= 1;
+      const here = jumps[word]!;
+      for (let i = 0; i < here.length; i++) {
+        const jump = here[i]!;
+        if ((bits & jump.bits) === 0) continue;
+        const { targets } = jump;
+        for (let at = 0; at < targets.length; at += 2) next[targets[at]!]! |= targets[at + 1]!;
+      }
+    }
+    let any = 0;
+    for (let word = 0; word < words; word++) any |= next[word]! &= allowed[word]!;
+    return any !== 0;
+  }
+
+  #table(before: number, after: number): Table {
+    const context = before * KINDS + after;
+    return this.#tables[context] ??= this.#build(1 << context);
+  }
+
+  #build(context: number): Table {
+    const { follow, first, last, nullable } = this.#automaton;
+    const { words } = this;
+    const shifted = new Int32Array(words);
+    const jumps: { bits: number; readonly targets: number[] }[][] = [];
+    for (let word = 0; word < words; word++) jumps.push([]);
+    const known = new Map<string, { bits: number; readonly targets: number[] }>();
+    for (const [position, edges] of follow.entries()) {
+      const word = position >> 5, bit = 1 << (position & 31);
+      const targets: number[] = [];
+      for (const { to, mask } of edges) {
+        if ((mask & context) === 0) continue;
+        if (to === position + 1) shifted[word]! |= bit;
+        else addBit(targets, to);
+      }
+      if (targets.length === 0) continue;
+      const key = `${word}:${targets}`;
+      const jump = known.get(key);
+      if (jump !== undefined) {
+        jump.bits |= bit;
+      } else {
+        const fresh = { bits: bit, targets };
+        known.set(key, fresh);
+        jumps[word]!.push(fresh);
+      }
+    }
+    const bitsOf = (edges: Automaton["first"]): Bits => {
+      const bits = new Int32Array(words);
+      for (const { to, mask } of edges) {
+        if ((mask & context) !== 0) bits[to >> 5]! |= 1 << (to & 31);
+      }
+      return bits;
+    };
+    return {
+      shifted,
+      jumps,
+      first: bitsOf(first),
+      last: bitsOf(last),
+      nullable: (nullable & context) !== 0,
+    };
+  }
+}
+
+/** Adds a position to (word, bits) pairs; edges mostly come in ascending order. */
+function addBit(pairs: number[], position: number): void {
+  const word = position >> 5, bit = 1 << (position & 31);
+  for (let at = pairs.length - 2; at >= 0; at -= 2) {
+    if (pairs[at] === word) {
+      pairs[at + 1]! |= bit;
+      return;
+    }
+  }
+  pairs.push(word, bit);
+}
