@@ -1,0 +1,186 @@
+/**
+ * The walk through the records of a chunk, and what is done where they are damaged.
+ *
+ * A chunk needs nothing outside of itself, so chunks may be decoded in any order and a damaged one
+ * harms no other. Inside one, a bad record costs itself: the walk goes on behind it, or finds the
+ * next sound record by its signature.
+ */
+import { hasSignature, i32, isZero, u32, u64 } from "./bytes.ts";
+import { decodeChunkHeader, FIRST_RECORD, isChunk } from "./chunk_header.ts";
+import { type EvtxProblem, type EvtxProblemReason, RecordError } from "./errors.ts";
+import type { EvtxEvent } from "./event.ts";
+import { CHUNK_SIZE } from "./file_header.ts";
+import type { EvtxDecoder } from "./decoder.ts";
+
+/** `**` and two NULs. */
+export const RECORD_SIGNATURE = new Uint8Array([0x2a, 0x2a, 0x00, 0x00]);
+/** The same as a little-endian integer. */
+const RECORD_MAGIC = 0x2a2a;
+/** Header and size copy. */
+export const MIN_RECORD_SIZE = 28;
+/** Records are multiples of 8 bytes long, so they begin at multiples of 8. */
+const RECORD_ALIGNMENT = 8;
+/** High words of FILETIME for 1980 and 2200: what a record found by its signature may carry. */
+const EARLIEST_TIME = 0x01a8e79f;
+const LATEST_TIME = 0x02a00000;
+/** How much zero says that the records of a chunk end here. */
+const ZERO_RUN = 64;
+
+export interface DecodeOptions {
+  /** Also report what slack and chunks without a signature still hold; `event.recovered` is set. */
+  readonly recover?: boolean;
+}
+
+/**
+ * Decodes the records of one chunk.
+ *
+ * `onEvent` gets the decoder's one event object, loaded with the record: it is valid until the
+ * callback returns (`EvtxEvent.snapshot()` keeps it). Nothing refers to `chunk` after the call.
+ *
+ * @param chunk the chunk; shorter than 65,536 bytes if the file ends in it.
+ * @param chunkOffset where it begins in the file, in bytes; offsets of problems are absolute.
+ * @returns How many events were reported. Never throws for what the bytes are.
+ */
+export function decodeChunk(
+  chunk: Uint8Array,
+  chunkOffset: number,
+  decoder: EvtxDecoder,
+  onEvent: (event: EvtxEvent) => void,
+  onProblem: (problem: EvtxProblem) => void,
+  options: DecodeOptions = {},
+): number {
+  const walk = new ChunkWalk(chunk, chunkOffset, decoder, onEvent, onProblem);
+  if (isChunk(chunk)) {
+    decoder.begin(chunk, chunkOffset);
+    walk.records(decodeChunkHeader(chunk).freeSpaceOffset);
+    if (options.recover) walk.slack();
+  } else if (!isZero(chunk, 0, chunk.length)) {
+    walk.badMagic();
+    if (options.recover) {
+      decoder.begin(chunk, chunkOffset);
+      walk.slack();
+    }
+  }
+  return walk.count;
+}
+
+class ChunkWalk {
+  count = 0;
+  readonly #chunk: Uint8Array;
+  readonly #chunkOffset: number;
+  readonly #decoder: EvtxDecoder;
+  readonly #onEvent: (event: EvtxEvent) => void;
+  readonly #onProblem: (problem: EvtxProblem) => void;
+  /** Where the walk ended: behind the last record, or before what is none. */
+  #at = FIRST_RECORD;
+
+  constructor(
+    chunk: Uint8Array,
+    chunkOffset: number,
+    decoder: EvtxDecoder,
+    onEvent: (event: EvtxEvent) => void,
+    onProblem: (problem: EvtxProblem) => void,
+  ) {
+    this.#chunk = chunk;
+    this.#chunkOffset = chunkOffset;
+    this.#decoder = decoder;
+    this.#onEvent = onEvent;
+    this.#onProblem = onProblem;
+  }
+
+  /** The records up to the free space, and behind it those a stale header does not know of. */
+  records(freeSpaceOffset: number): void {
+    const chunk = this.#chunk;
+    let maxId: number | bigint = -1;
+    let at = FIRST_RECORD;
+    while (at + MIN_RECORD_SIZE <= chunk.length) {
+      const isFree = at >= freeSpaceOffset;
+      if (i32(chunk, at) !== RECORD_MAGIC) {
+        if (isFree || isZero(chunk, at, Math.min(at + ZERO_RUN, chunk.length))) break;
+        const next = this.#resync(at + RECORD_ALIGNMENT);
+        this.#problem("record_magic", at, `no record where one should begin${skipping(at, next)}`);
+        if (next < 0) break;
+        at = next;
+        continue;
+      }
+      const size = u32(chunk, at + 4);
+      const fits = size >= MIN_RECORD_SIZE && size % RECORD_ALIGNMENT === 0 &&
+        at + size <= chunk.length;
+      if (!fits) {
+        if (isFree) break;
+        const isCut = at + size > chunk.length && chunk.length < CHUNK_SIZE && size < CHUNK_SIZE;
+        const next = this.#resync(at + RECORD_ALIGNMENT);
+        const message = isCut
+          ? `the file ends inside a record of ${size} bytes`
+          : `record size ${size} is not 28 to what is left of the chunk${skipping(at, next)}`;
+        this.#problem(isCut ? "truncated" : "record_size", at, message);
+        if (next < 0) break;
+        at = next;
+        continue;
+      }
+      const id = u64(chunk, at + 8);
+      const isWhole = u32(chunk, at + size - 4) === size;
+      // Slack holds older records as a rule, so only newer and intact ones count.
+      if (isFree && (!isWhole || id <= maxId)) break;
+      if (!isWhole) this.#decoder.counters.sizeCopyMismatches++;
+      this.#record(at, size, false);
+      if (id > maxId) maxId = id;
+      at += size;
+    }
+    this.#at = at;
+    if (chunk.length < CHUNK_SIZE && at < freeSpaceOffset && at + MIN_RECORD_SIZE > chunk.length) {
+      this.#problem("truncated", chunk.length, "the file ends inside a chunk");
+    }
+  }
+
+  /** Every intact record behind the walk. */
+  slack(): void {
+    for (let at = this.#resync(this.#at); at >= 0; at = this.#resync(at)) {
+      const size = u32(this.#chunk, at + 4);
+      this.#record(at, size, true);
+      at += size;
+    }
+  }
+
+  badMagic(): void {
+    this.#problem("chunk_magic", 0, "chunk signature is wrong");
+  }
+
+  #record(at: number, size: number, recovered: boolean): void {
+    try {
+      const event = this.#decoder.decode(at, size, recovered);
+      if (event === undefined) {
+        this.#problem("partial", at, "record was not written to its end");
+        return;
+      }
+      this.count++;
+      this.#onEvent(event);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      this.#problem(error.reason, at, error.message);
+    }
+  }
+
+  /** The next offset where a plausible record begins, or -1. */
+  #resync(from: number): number {
+    const chunk = this.#chunk;
+    for (let at = from; at + MIN_RECORD_SIZE <= chunk.length; at += RECORD_ALIGNMENT) {
+      if (!hasSignature(chunk, at, RECORD_SIGNATURE)) continue;
+      const size = u32(chunk, at + 4);
+      if (size < MIN_RECORD_SIZE || size % RECORD_ALIGNMENT !== 0) continue;
+      if (at + size > chunk.length || u32(chunk, at + size - 4) !== size) continue;
+      const time = u32(chunk, at + 20);
+      if (time >= EARLIEST_TIME && time <= LATEST_TIME) return at;
+    }
+    return -1;
+  }
+
+  #problem(reason: EvtxProblemReason, at: number, message: string): void {
+    const offset = this.#chunkOffset + at;
+    this.#onProblem({ reason, message: `Cannot decode record at ${offset}: ${message}`, offset });
+  }
+}
+
+function skipping(at: number, next: number): string {
+  return next < 0 ? "; the rest of the chunk is lost" : `; ${next - at} bytes skipped`;
+}
