@@ -1,0 +1,144 @@
+/**
+ * The ways in which two right decoders may differ over one value, each with its reason.
+ *
+ * A difference that none of these explains is a finding: one of the decoders is wrong.
+ */
+import type { PeerName } from "./evtx_peers.ts";
+
+export interface Kind {
+  readonly name: string;
+  readonly why: string;
+  /** The peers this can happen with; all if absent. */
+  readonly peers?: readonly PeerName[];
+  matches(ours: string, theirs: string): boolean;
+}
+
+const GUID = /^\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?$/i;
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+const HEX_BYTES = /^(?:[0-9A-F]{2})+$/;
+
+export const KINDS: readonly Kind[] = [
+  {
+    name: "guid spelling",
+    why: "the same GUID; Picket keeps the reference's upper case without braces",
+    matches: (ours, theirs) => GUID.test(ours) && GUID.test(theirs) && bare(ours) === bare(theirs),
+  },
+  {
+    name: "time precision",
+    why:
+      "the same time; Picket keeps the reference's six digits, others print seven, nine or three",
+    matches: (ours, theirs) => {
+      const [a, b] = [timeKey(ours), timeKey(theirs)];
+      return a !== undefined && b !== undefined && (a.startsWith(b) || b.startsWith(a));
+    },
+  },
+  {
+    name: "hexadecimal width",
+    why: "the same number; others pad HexInt32 and HexInt64 to their width",
+    matches: (ours, theirs) => isHex(ours) && isHex(theirs) && BigInt(ours) === BigInt(theirs),
+  },
+  {
+    name: "size_t in decimal",
+    why: "the same number; these two print size_t in decimal",
+    peers: ["evtxexport", "python-evtx"],
+    matches: (ours, theirs) =>
+      isHex(ours) && /^\d+$/.test(theirs) && BigInt(ours) === BigInt(theirs),
+  },
+  {
+    name: "boolean case",
+    why: "python-evtx prints Python's True and False",
+    peers: ["python-evtx"],
+    matches: (ours, theirs) => /^(?:True|False)$/.test(theirs) && theirs.toLowerCase() === ours,
+  },
+  {
+    name: "boolean of other words",
+    why: "python-evtx takes only the word 1 for true; any word but 0 is (section 10, Q27)",
+    peers: ["python-evtx"],
+    matches: (ours, theirs) => ours === "true" && theirs === "False",
+  },
+  {
+    name: "float notation",
+    why: "the same number in C's exponent notation",
+    peers: ["evtxexport"],
+    matches: (ours, theirs) =>
+      /e[+-]\d{3}$/.test(theirs) && Math.abs(Number(ours) - Number(theirs)) <= 1e-6 *
+          Math.abs(Number(ours)),
+  },
+  {
+    name: "signed number",
+    why: "libevtx reads the sign bit of a negative integer apart from its magnitude",
+    peers: ["evtxexport"],
+    matches: (ours, theirs) =>
+      /^-\d+$/.test(ours) && /^-\d+$/.test(theirs) &&
+      [8n, 16n, 32n, 64n].some((bits) => BigInt(theirs) === -(1n << (bits - 1n)) - BigInt(ours)),
+  },
+  {
+    name: "binary in base64",
+    why: "python-evtx prints binary data in base64; Picket in hexadecimal as the reference",
+    peers: ["python-evtx"],
+    matches: (ours, theirs) =>
+      HEX_BYTES.test(ours) && BASE64.test(theirs.trim()) &&
+      base64Hex(theirs.trim()) === ours,
+  },
+  {
+    name: "string array",
+    why: "python-evtx prints the items of a string array as <string> text",
+    peers: ["python-evtx"],
+    matches: (ours, theirs) => theirs.includes("<string>") && unwrapped(theirs).includes(ours),
+  },
+  {
+    name: "unprintable characters",
+    why: "the same text but for characters that XML cannot hold and others drop or replace",
+    matches: (ours, theirs) => printable(ours) === printable(theirs),
+  },
+  {
+    name: "white space",
+    why: "the same text but for white space at its ends or line ends, which others normalise",
+    matches: (ours, theirs) => spaced(ours) === spaced(theirs),
+  },
+];
+
+/** The kind of this difference; `undefined` if it is unexplained. */
+export function explain(peer: PeerName, ours: string, theirs: string): Kind | undefined {
+  return KINDS.find((kind) =>
+    (kind.peers === undefined || kind.peers.includes(peer)) && kind.matches(ours, theirs)
+  );
+}
+
+function bare(guid: string): string {
+  return guid.replace(/[{}]/g, "").toUpperCase();
+}
+
+function isHex(text: string): boolean {
+  return /^0x[0-9a-f]{1,16}$/i.test(text);
+}
+
+/** Digits of a time; trailing zeros of the fraction away, at most six digits of it. */
+function timeKey(text: string): string | undefined {
+  const parts = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)?$/.exec(text);
+  if (parts === null) return undefined;
+  const fraction = (parts[3] ?? "").slice(0, 6).replace(/0+$/, "");
+  return `${parts[1]} ${parts[2]}.${fraction}`;
+}
+
+function base64Hex(text: string): string {
+  try {
+    return Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).toHex().toUpperCase();
+  } catch {
+    return "";
+  }
+}
+
+function unwrapped(text: string): readonly string[] {
+  return Array.from(text.matchAll(/<string>(.*?)<\/string>/gs), ([, item]) => item!);
+}
+
+function printable(text: string): string {
+  // Controls but tab and line ends, surrogates and what stands for them, non-characters.
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd\ufffe\uffff]/g, "");
+}
+
+function spaced(text: string): string {
+  return printable(text).replace(/\s+/g, " ").trim();
+}
