@@ -26,6 +26,8 @@ export interface EvtxRecord {
     /** Leave the fragment header or the end-of-stream token out. */
     readonly noFragmentHeader?: boolean;
     readonly noEnd?: boolean;
+    /** Write dependency ids into the record's own elements, which have none. */
+    readonly dependencies?: boolean;
     /** Bytes between end of stream and size copy, zero-filled to the next multiple of eight. */
     readonly padding?: Uint8Array;
   };
@@ -174,7 +176,7 @@ export class ChunkWriter {
     this.#u64(record.id);
     this.#u64(record.writtenTicks);
     if (!damage?.noFragmentHeader) this.#fragmentHeader();
-    this.#nodes(record.body, false);
+    this.#nodes(record.body, damage?.dependencies ?? false);
     if (!damage?.noEnd) this.#u8(0x00);
     if (damage?.padding) this.#raw(damage.padding);
     while ((this.#cursor - start + 4) % 8 !== 0) this.#u8(0);
@@ -187,14 +189,14 @@ export class ChunkWriter {
     this.#raw(Uint8Array.of(0x0f, 1, 1, 0));
   }
 
-  #nodes(nodes: readonly EvtxNode[], inDefinition: boolean): void {
-    for (const node of nodes) this.#node(node, inDefinition);
+  #nodes(nodes: readonly EvtxNode[], withDependency: boolean): void {
+    for (const node of nodes) this.#node(node, withDependency);
   }
 
-  #node(node: EvtxNode, inDefinition: boolean): void {
+  #node(node: EvtxNode, withDependency: boolean): void {
     switch (node.kind) {
       case "element":
-        return this.#element(node, inDefinition);
+        return this.#element(node, withDependency);
       case "instance":
         return this.#instance(node);
       case "text":
@@ -224,31 +226,31 @@ export class ChunkWriter {
     }
   }
 
-  #element(node: EvtxElement, inDefinition: boolean): void {
+  #element(node: EvtxElement, withDependency: boolean): void {
     const attributes = node.attributes;
     this.#u8(attributes.length > 0 ? 0x41 : 0x01);
     // Only elements of a definition carry a dependency id (section 5.2).
-    if (inDefinition) this.#u16(node.dependency ?? NO_DEPENDENCY);
+    if (withDependency) this.#u16(node.dependency ?? NO_DEPENDENCY);
     const sizeAt = this.#reserve32();
     if (node.nameOffset === undefined) this.#name(node.name);
     else this.#u32(node.nameOffset);
-    if (attributes.length > 0) this.#attributes(attributes, inDefinition);
+    if (attributes.length > 0) this.#attributes(attributes, withDependency);
     if (node.content.length === 0) {
       this.#u8(0x03);
     } else {
       this.#u8(0x02);
-      this.#nodes(node.content, inDefinition);
+      this.#nodes(node.content, withDependency);
       this.#u8(0x04);
     }
     this.#patchSize(sizeAt);
   }
 
-  #attributes(attributes: readonly EvtxAttribute[], inDefinition: boolean): void {
+  #attributes(attributes: readonly EvtxAttribute[], withDependency: boolean): void {
     const sizeAt = this.#reserve32();
     attributes.forEach((attribute, at) => {
       this.#u8(at < attributes.length - 1 ? 0x46 : 0x06);
       this.#name(attribute.name);
-      this.#nodes(attribute.value, inDefinition);
+      this.#nodes(attribute.value, withDependency);
     });
     this.#patchSize(sizeAt);
   }
@@ -278,7 +280,7 @@ export class ChunkWriter {
     this.#raw(guid);
     const sizeAt = this.#reserve32();
     this.#fragmentHeader();
-    this.#nodes(node.template.roots, true);
+    this.#nodes(node.template.roots, !node.template.noDependencies);
     this.#u8(0x00);
     this.#patchSize(sizeAt);
   }

@@ -26,6 +26,8 @@ export interface EvtxTemplate {
   readonly guid: string;
   /** More than one root is an error to readers, so it can be written. */
   readonly roots: readonly EvtxNode[];
+  /** Damage: leave out the dependency ids that elements of a definition have. */
+  readonly noDependencies?: boolean;
 }
 
 export interface EvtxInstance {
