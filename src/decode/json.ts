@@ -10,6 +10,7 @@ import type { LogEvent } from "../event/event.ts";
 import type { Field } from "../event/field.ts";
 import { parseJsonText } from "../event/json_text.ts";
 import { lookup, someLeafText } from "../event/lookup.ts";
+import type { TextGate } from "../event/text_gate.ts";
 import { scalarText, type Value, type ValueObject } from "../event/value.ts";
 import { type WindowsShape, windowsShape } from "./windows_json.ts";
 
@@ -68,6 +69,10 @@ export class JsonEvent implements LogEvent {
   someText(visit: (text: string) => boolean): boolean {
     this.#readExact();
     return someLeafText(this.#root, scalarText, visit);
+  }
+
+  mayContain(gate: TextGate): boolean {
+    return gate.json.test(this.#text);
   }
 
   toValue(): Value {

@@ -7,8 +7,10 @@
  */
 import { type Field, internField } from "../event/field.ts";
 import type { EvaluationContext } from "./context.ts";
+import type { TextGate } from "../event/text_gate.ts";
 import type { Matcher } from "./compile.ts";
 import { FieldIndex } from "./field_index.ts";
+import { keywordGate } from "./keyword_gate.ts";
 import type { WitnessSet } from "./witness.ts";
 
 /** What a partition needs to know of a rule. */
@@ -30,6 +32,7 @@ export class Partition {
   readonly #open: readonly number[];
   readonly #fields: readonly { readonly field: Field; readonly index: FieldIndex }[];
   readonly #keywords: FieldIndex | undefined;
+  readonly #gate: TextGate | undefined;
 
   /** @param stamps One entry a rule of the engine, shared by its partitions. */
   constructor(rules: readonly number[], all: readonly IndexedRule[], stamps: Int32Array) {
@@ -39,6 +42,7 @@ export class Partition {
     const open: number[] = [];
     const fields = new Map<string, FieldIndex>();
     let keywords: FieldIndex | undefined;
+    const words: string[] = [];
     for (const rule of rules) {
       const { witnesses } = all[rule]!;
       if (witnesses === undefined) {
@@ -48,6 +52,7 @@ export class Partition {
       for (const witness of witnesses) {
         if (witness.field === undefined) {
           (keywords ??= new FieldIndex()).add(witness, rule);
+          words.push(witness.text);
           continue;
         }
         let index = fields.get(witness.field);
@@ -60,6 +65,7 @@ export class Partition {
     this.#open = open;
     this.#fields = [...fields].map(([name, index]) => ({ field: internField(name), index }));
     this.#keywords = keywords;
+    this.#gate = keywords === undefined ? undefined : keywordGate(words);
   }
 
   /** Appends the numbers of the rules that match the event of `context`, in no order. */
@@ -74,13 +80,16 @@ export class Partition {
       const woken = index.wake(value);
       for (let next = 0; next < woken.length; next++) this.#try(woken[next]!, context, matched);
     }
-    const keywords = this.#keywords;
-    if (keywords !== undefined) {
-      context.event.someText((text) => {
-        for (const rule of keywords.wakeText(text.toLowerCase())) this.#try(rule, context, matched);
-        return false;
-      });
-    }
+    if (this.#keywords !== undefined) this.#searchKeywords(this.#keywords, context, matched);
+  }
+
+  #searchKeywords(keywords: FieldIndex, context: EvaluationContext, matched: number[]): void {
+    const { event } = context;
+    if (this.#gate !== undefined && event.mayContain?.(this.#gate) === false) return;
+    event.someText((text) => {
+      for (const rule of keywords.wakeText(text.toLowerCase())) this.#try(rule, context, matched);
+      return false;
+    });
   }
 
   #try(rule: number, context: EvaluationContext, matched: number[]): void {

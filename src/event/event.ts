@@ -2,6 +2,7 @@
  * What the engine asks of an event, whatever it was decoded from.
  */
 import type { Field } from "./field.ts";
+import type { TextGate } from "./text_gate.ts";
 import type { Value } from "./value.ts";
 
 /** One decoded event. */
@@ -29,6 +30,9 @@ export interface LogEvent {
    * @returns Whether a call returned `true`.
    */
   someText(visit: (text: string) => boolean): boolean;
+
+  /** `false` if no leaf can contain a fragment of `gate`; `true` says nothing. */
+  mayContain?(gate: TextGate): boolean;
 
   /** The whole event, as results carry it under `event`. Integers beyond 2^53 are `bigint`. */
   toValue(): Value;

@@ -1,0 +1,176 @@
+/**
+ * Hits in order, in bounded memory: what does not fit is sorted, written to a temporary file, and
+ * merged at the end.
+ */
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LineSplitter } from "../../src/decode/line_splitter.ts";
+import { readBlocks } from "../../src/ingest/blocks.ts";
+import { writeFully } from "../io.ts";
+import type { Hit } from "./types.ts";
+
+/** Characters of hits held by one worker before they go to a file. */
+const MAX_HELD_CHARACTERS = 12 << 20;
+
+/** Time, file, record, rule: total, and the same whatever worker found a hit. */
+export function compareHits(left: Hit, right: Hit): number {
+  // Two events without a time are equal here; Infinity - Infinity would be NaN.
+  if (left.time !== right.time) return left.time < right.time ? -1 : 1;
+  return left.file - right.file || left.position - right.position ||
+    left.unit - right.unit || left.line - right.line || left.rule - right.rule;
+}
+
+/** Takes hits in any order. */
+export class HitSorter {
+  readonly #limit: number;
+  #held: Hit[] = [];
+  #characters = 0;
+  #directory: string | undefined;
+  readonly #runs: string[] = [];
+
+  constructor(limit = MAX_HELD_CHARACTERS) {
+    this.#limit = limit;
+  }
+
+  add(hit: Hit): void {
+    this.#held.push(hit);
+    this.#characters += hit.head.length + hit.tail.length;
+    if (this.#characters > this.#limit) this.#spill();
+  }
+
+  /** What is still held, sorted, and the files of the rest. */
+  finish(): { readonly hits: readonly Hit[]; readonly runs: readonly string[] } {
+    return { hits: this.#held.sort(compareHits), runs: this.#runs };
+  }
+
+  #spill(): void {
+    this.#directory ??= mkdtempSync(join(tmpdir(), "picket-scan-"));
+    const path = join(this.#directory, `${this.#runs.length}.run`);
+    const descriptor = openSync(path, "wx", 0o600);
+    try {
+      let lines: string[] = [];
+      for (const hit of this.#held.sort(compareHits)) {
+        lines.push(runLine(hit));
+        if (lines.length === 256) {
+          writeFully(descriptor, lines.join(""));
+          lines = [];
+        }
+      }
+      writeFully(descriptor, lines.join(""));
+    } finally {
+      closeSync(descriptor);
+    }
+    this.#runs.push(path);
+    this.#held = [];
+    this.#characters = 0;
+  }
+}
+
+function runLine(hit: Hit): string {
+  const { time, file, position, rule, unit, line, head, tail } = hit;
+  const when = Number.isFinite(time) ? time : null;
+  return `${JSON.stringify([when, file, position, rule, unit, line, head, tail])}\n`;
+}
+
+function parseRunLine(text: string): Hit {
+  const [when, file, position, rule, unit, line, head, tail] = JSON.parse(text) as [
+    number | null,
+    number,
+    number,
+    number,
+    number,
+    number,
+    string,
+    string,
+  ];
+  return { time: when ?? Infinity, file, position, rule, unit, line, head, tail };
+}
+
+/** A sorted sequence that is merged with others. */
+interface Run {
+  head: Hit;
+  readonly rest: AsyncIterator<Hit>;
+}
+
+/** Merges sorted sequences, from memory and from files; the files are deleted. */
+export async function* mergeHits(
+  held: readonly (readonly Hit[])[],
+  files: readonly string[],
+): AsyncIterable<Hit> {
+  const heap: Run[] = [];
+  try {
+    for (const source of [...held.map(fromMemory), ...files.map(fromFile)]) {
+      const first = await source.next();
+      if (first.done !== true) pushRun(heap, { head: first.value, rest: source });
+    }
+    while (heap.length > 0) {
+      const [run] = heap;
+      yield run!.head;
+      const next = await run!.rest.next();
+      if (next.done === true) {
+        const last = heap.pop()!;
+        if (heap.length === 0) break;
+        heap[0] = last;
+      } else run!.head = next.value;
+      sink(heap);
+    }
+  } finally {
+    removeRuns(files);
+  }
+}
+
+/** Deletes the temporary files of sorters. */
+export function removeRuns(files: readonly string[]): void {
+  for (const file of files) rmSync(join(file, ".."), { recursive: true, force: true });
+}
+
+// deno-lint-ignore require-await
+async function* fromMemory(hits: readonly Hit[]): AsyncGenerator<Hit> {
+  yield* hits;
+}
+
+async function* fromFile(path: string): AsyncGenerator<Hit> {
+  let hits: Hit[] = [];
+  const splitter = new LineSplitter({
+    line: (text) => {
+      if (text !== "") hits.push(parseRunLine(text));
+    },
+    tooLong: () => {},
+  }, 0, Infinity);
+  for await (const block of readBlocks(path)) {
+    splitter.push(block);
+    yield* hits;
+    hits = [];
+  }
+  splitter.end();
+  yield* hits;
+}
+
+function pushRun(heap: Run[], run: Run): void {
+  let at = heap.push(run) - 1;
+  while (at > 0) {
+    const parent = (at - 1) >> 1;
+    if (compareHits(heap[parent]!.head, run.head) <= 0) break;
+    heap[at] = heap[parent]!;
+    heap[parent] = run;
+    at = parent;
+  }
+}
+
+/** Restores the heap after its first run has moved on. */
+function sink(heap: Run[]): void {
+  const run = heap[0]!;
+  let at = 0;
+  while (true) {
+    let child = 2 * at + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && compareHits(heap[child + 1]!.head, heap[child]!.head) < 0) {
+      child++;
+    }
+    if (compareHits(run.head, heap[child]!.head) <= 0) break;
+    heap[at] = heap[child]!;
+    heap[child] = run;
+    at = child;
+  }
+}

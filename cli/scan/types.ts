@@ -1,0 +1,173 @@
+/**
+ * What the parts of a scan tell each other. Everything here crosses a thread boundary.
+ */
+import type { MatchDetail } from "../../src/engine/result.ts";
+import type { StaticLogsource } from "../../src/engine/logsource.ts";
+import type { Level } from "../../src/sigma/rule.ts";
+
+/** One file of the input. */
+export interface InputFile {
+  /** As the user named it or as found below a directory. `-` is stdin. */
+  readonly path: string;
+  /** `lines` is JSON one event a line, `json` any other arrangement of JSON. */
+  readonly kind: "evtx" | "lines" | "json";
+  readonly gzip: boolean;
+  /** In bytes on disk; 0 if unknown. */
+  readonly size: number;
+}
+
+/** A part of a file that one worker reads: bytes `[from, to)` that begin after a line end. */
+export interface ScanUnit {
+  readonly number: number;
+  readonly file: InputFile;
+  readonly fileNumber: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How events are evaluated and what is written of them. */
+export interface ScanSettings {
+  readonly matchDetail: MatchDetail;
+  readonly includeEvent: boolean;
+  readonly logsourceRouting: boolean;
+  readonly index: boolean;
+  readonly logsource: StaticLogsource;
+  /** Milliseconds since 1970; events outside are not evaluated. */
+  readonly since: number | undefined;
+  readonly until: number | undefined;
+  readonly minLevel: Level | undefined;
+  readonly onlyRules: readonly string[];
+}
+
+/** Where the rules come from, so that each worker can load them itself. */
+export interface RuleSources {
+  readonly paths: readonly string[];
+  readonly embedded: boolean;
+  readonly bundleKey?: string;
+}
+
+/** A match, ready to be written. */
+export interface Hit {
+  /** Milliseconds since 1970; `Infinity` for an event without a time. */
+  readonly time: number;
+  readonly file: number;
+  /** Record id, or offset of the line: ascending within a file. */
+  readonly position: number;
+  readonly rule: number;
+  readonly unit: number;
+  /** The line's number within its unit, from 1; 0 where the record id is known. */
+  readonly line: number;
+  /** The result's JSON up to and from its record id. */
+  readonly head: string;
+  readonly tail: string;
+}
+
+/** A kind of problem met in the data, with the first few places. */
+export interface ErrorGroup {
+  readonly reason: string;
+  count: number;
+  readonly samples: { readonly path: string; readonly at: string; readonly message: string }[];
+}
+
+/** What was counted in one unit, or in all of them. */
+export interface ScanCounts {
+  bytes: number;
+  events: number;
+  eventsEvaluated: number;
+  eventsWithHits: number;
+  matches: number;
+  firstTime: number;
+  lastTime: number;
+  /** By rule number. */
+  readonly byRule: Map<number, number>;
+  readonly byComputer: Map<string, number>;
+  readonly errors: Map<string, ErrorGroup>;
+}
+
+export type ToWorker =
+  | { readonly type: "start"; readonly rules: RuleSources; readonly settings: ScanSettings }
+  | { readonly type: "unit"; readonly unit: ScanUnit }
+  | { readonly type: "finish" };
+
+export type FromWorker =
+  | { readonly type: "ready" }
+  | {
+    readonly type: "progress";
+    readonly bytes: number;
+    readonly events: number;
+    readonly byLevel: Readonly<Record<string, number>>;
+  }
+  | { readonly type: "done"; readonly unit: number; readonly lines: number }
+  | {
+    readonly type: "finished";
+    readonly counts: ScanCounts;
+    readonly hits: readonly Hit[];
+    readonly runs: readonly string[];
+    readonly applied: readonly boolean[];
+  }
+  | { readonly type: "failed"; readonly message: string };
+
+export function emptyCounts(): ScanCounts {
+  return {
+    bytes: 0,
+    events: 0,
+    eventsEvaluated: 0,
+    eventsWithHits: 0,
+    matches: 0,
+    firstTime: Infinity,
+    lastTime: -Infinity,
+    byRule: new Map(),
+    byComputer: new Map(),
+    errors: new Map(),
+  };
+}
+
+/** How many places of one kind of problem are kept. */
+const MAX_SAMPLES = 3;
+/** Distinct computers that are counted; a hostile log must not fill memory with names. */
+const MAX_COMPUTERS = 10_000;
+
+/** Notes a problem of the data. */
+export function countError(
+  counts: ScanCounts,
+  reason: string,
+  path: string,
+  at: string,
+  message: string,
+): void {
+  let group = counts.errors.get(reason);
+  if (group === undefined) counts.errors.set(reason, group = { reason, count: 0, samples: [] });
+  group.count++;
+  if (group.samples.length < MAX_SAMPLES) group.samples.push({ path, at, message });
+}
+
+/** Adds one to a computer's hits. */
+export function countComputer(counts: ScanCounts, computer: string, hits = 1): void {
+  const known = counts.byComputer.get(computer);
+  if (known === undefined && counts.byComputer.size >= MAX_COMPUTERS) return;
+  counts.byComputer.set(computer, (known ?? 0) + hits);
+}
+
+/** Adds `other` to `total`. */
+export function addCounts(total: ScanCounts, other: ScanCounts): void {
+  total.bytes += other.bytes;
+  total.events += other.events;
+  total.eventsEvaluated += other.eventsEvaluated;
+  total.eventsWithHits += other.eventsWithHits;
+  total.matches += other.matches;
+  total.firstTime = Math.min(total.firstTime, other.firstTime);
+  total.lastTime = Math.max(total.lastTime, other.lastTime);
+  for (const [rule, hits] of other.byRule) {
+    total.byRule.set(rule, (total.byRule.get(rule) ?? 0) + hits);
+  }
+  for (const [computer, hits] of other.byComputer) countComputer(total, computer, hits);
+  for (const [reason, group] of other.errors) {
+    const own = total.errors.get(reason);
+    if (own === undefined) {
+      total.errors.set(reason, { ...group, samples: [...group.samples] });
+      continue;
+    }
+    own.count += group.count;
+    own.samples.push(...group.samples.slice(0, MAX_SAMPLES - own.samples.length));
+  }
+}

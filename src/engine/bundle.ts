@@ -1,0 +1,159 @@
+/**
+ * Rule bundles: checked rules in a form that loads without YAML.
+ *
+ * A bundle is one line of JSON that describes it, and a gzip member with the rules. It is packed
+ * also because virus scanners delete rule texts they find on disk.
+ *
+ * ```text
+ * {"picket_bundle":1,"sha256":"…","rules":3752,…}\n<gzip>
+ * ```
+ */
+import { Buffer } from "node:buffer";
+import { createHash, createPublicKey, sign, verify } from "node:crypto";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { PicketError } from "../event/errors.ts";
+import { jsonText, parseJsonText } from "../event/json_text.ts";
+import type { ParsedFile } from "../sigma/parse.ts";
+
+/** Raised when what a rule object means changes; older executables refuse newer bundles. */
+export const BUNDLE_VERSION = 1;
+
+/** An unpacked bundle of all public Sigma rules is 13 MB; this keeps a hostile one from exploding. */
+const MAX_UNPACKED_BYTES = 512 << 20;
+const MAX_HEADER_BYTES = 64 << 10;
+
+/** A bundle that cannot be used. */
+export class BundleError extends PicketError {
+  override readonly name = "BundleError";
+  readonly code: "BUNDLE_FORMAT" | "BUNDLE_VERSION" | "BUNDLE_DAMAGED" | "BUNDLE_SIGNATURE";
+
+  constructor(code: BundleError["code"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The first line of a bundle. */
+export interface BundleHeader {
+  readonly picket_bundle: number;
+  /** Hex SHA-256 of the packed rules. */
+  readonly sha256: string;
+  readonly rules: number;
+  readonly correlations: number;
+  readonly filters: number;
+  /** How many rules of the sources could not be loaded and are missing. */
+  readonly skipped: number;
+  /** Base64 Ed25519 signature of the 32 bytes that `sha256` spells. */
+  readonly signature?: string;
+}
+
+/** What a bundle carries: the rules as parsed, before filters are bound. */
+export type BundleContent = Pick<ParsedFile, "rules" | "correlations" | "filters">;
+
+/** Whether bytes begin as a bundle does. */
+export function isBundle(head: Uint8Array): boolean {
+  return Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 32))
+    .toString("latin1").startsWith('{"picket_bundle":');
+}
+
+/**
+ * Packs rules.
+ *
+ * @param skipped See `BundleHeader`.
+ * @param privateKey A PEM-encoded Ed25519 key to sign with.
+ */
+export function encodeBundle(
+  content: BundleContent,
+  skipped: number,
+  privateKey?: string,
+): Uint8Array {
+  const { rules, correlations, filters } = content;
+  const packed = gzipSync(jsonText({ rules, correlations, filters }), { level: 9 });
+  const digest = createHash("sha256").update(packed).digest();
+  const header: BundleHeader = {
+    picket_bundle: BUNDLE_VERSION,
+    sha256: digest.toString("hex"),
+    rules: rules.length,
+    correlations: correlations.length,
+    filters: filters.length,
+    skipped,
+    ...(privateKey === undefined
+      ? {}
+      : { signature: sign(null, digest, privateKey).toString("base64") }),
+  };
+  return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), packed]);
+}
+
+/**
+ * Reads what a bundle says about itself, without unpacking it.
+ *
+ * @throws {BundleError} `BUNDLE_FORMAT` if it is no bundle, `BUNDLE_VERSION` if it is a newer one.
+ */
+export function readBundleHeader(bytes: Uint8Array): BundleHeader {
+  return splitBundle(bytes).header;
+}
+
+/**
+ * Unpacks a bundle after checking its digest.
+ *
+ * @param publicKey A PEM-encoded Ed25519 key; given, the bundle must be signed by its owner.
+ * @throws {BundleError} `BUNDLE_DAMAGED` if a byte has changed, `BUNDLE_SIGNATURE` if it is not
+ *   signed by the owner of the key, and as `readBundleHeader`.
+ */
+export function decodeBundle(bytes: Uint8Array, publicKey?: string): BundleContent {
+  const { header, packed } = splitBundle(bytes);
+  const digest = createHash("sha256").update(packed).digest();
+  if (digest.toString("hex") !== header.sha256) {
+    throw new BundleError("BUNDLE_DAMAGED", "Cannot load rule bundle: its SHA-256 does not match");
+  }
+  if (publicKey !== undefined) checkSignature(header, digest, publicKey);
+  try {
+    const text = gunzipSync(packed, { maxOutputLength: MAX_UNPACKED_BYTES }).toString("utf8");
+    return (BIG_NUMBER.test(text) ? parseJsonText(text) : JSON.parse(text)) as BundleContent;
+  } catch (error) {
+    throw new BundleError("BUNDLE_DAMAGED", "Cannot load rule bundle: it does not unpack", {
+      cause: error,
+    });
+  }
+}
+
+/** A custom attribute that `JSON.parse` would round. Digits inside texts only cost time. */
+const BIG_NUMBER = /":-?\d{16}/;
+
+function splitBundle(
+  bytes: Uint8Array,
+): { readonly header: BundleHeader; readonly packed: Uint8Array } {
+  const end = bytes.subarray(0, MAX_HEADER_BYTES).indexOf(10);
+  if (!isBundle(bytes) || end < 0) {
+    throw new BundleError("BUNDLE_FORMAT", "Cannot load rule bundle: the file is not a bundle");
+  }
+  let header: BundleHeader;
+  try {
+    header = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString("utf8")) as BundleHeader;
+  } catch (error) {
+    throw new BundleError("BUNDLE_FORMAT", "Cannot load rule bundle: its header is damaged", {
+      cause: error,
+    });
+  }
+  if (header.picket_bundle !== BUNDLE_VERSION) {
+    throw new BundleError(
+      "BUNDLE_VERSION",
+      `Cannot load rule bundle: version ${header.picket_bundle}, this Picket reads ${BUNDLE_VERSION}; ` +
+        "build it again with `picket rules bundle build`",
+    );
+  }
+  return { header, packed: bytes.subarray(end + 1) };
+}
+
+function checkSignature(header: BundleHeader, digest: Uint8Array, publicKey: string): void {
+  if (header.signature === undefined) {
+    throw new BundleError("BUNDLE_SIGNATURE", "Cannot load rule bundle: it is not signed");
+  }
+  const key = createPublicKey(publicKey);
+  if (!verify(null, digest, key, Buffer.from(header.signature, "base64"))) {
+    throw new BundleError(
+      "BUNDLE_SIGNATURE",
+      "Cannot load rule bundle: its signature was not made with this key",
+    );
+  }
+}
