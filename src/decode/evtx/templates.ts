@@ -94,6 +94,8 @@ export class TemplateCache {
     const bodyAt = offset + DEFINITION_HEADER_SIZE;
     if (bodyAt > bytes.length) throw outside(offset);
     const size = u32(bytes, offset + 20);
+    // Zeroed space; an empty definition would be taken for a record that was never finished.
+    if (size === 0) throw outside(offset);
     const end = bodyAt + size;
     if (end > bytes.length) throw outside(offset);
     this.#chunkBytes += size;
