@@ -111,7 +111,7 @@ function* readDocuments(
     try {
       next = documents.next();
     } catch (error) {
-      // The package composes recursively, so brackets by the ten thousand exhaust the stack.
+      // The package composes recursively and does not catch every stack it exhausts.
       if (!(error instanceof RangeError)) throw error;
       yield { index, at: 0, root: undefined, error: tooDeep(0, limits) };
       return;
@@ -127,25 +127,33 @@ function* readDocuments(
       return;
     }
     const syntax = document.errors[0];
+    if (document.errors.some(({ code }) => code === "RESOURCE_EXHAUSTION")) {
+      yield { index, at, root: undefined, error: tooDeep(at, limits) };
+      return;
+    }
+    // What stands before the first node of a document is held against the document before it.
+    const behind = syntax !== undefined &&
+      /^---/m.test(text.slice(document.contents?.range[1], syntax.pos[0]));
+    if (syntax === undefined || behind) {
+      const reader = new NodeReader(limits);
+      const root = reader.read(document.contents, 0);
+      yield reader.error === undefined
+        ? { index, at, root }
+        : { index, at, root, error: reader.error };
+      index++;
+    }
     if (syntax !== undefined) {
       const message = `YAML parse error: ${syntax.message}; nothing behind it in this file is read`;
       const where = syntax.pos[0];
       yield { index, at, root: undefined, error: new RuleError("yaml_syntax", message, where) };
       return;
     }
-    const reader = new NodeReader(limits);
-    const root = reader.read(document.contents, 0);
-    yield reader.error === undefined
-      ? { index, at, root }
-      : { index, at, root, error: reader.error };
-    index++;
   }
 }
 
 function* composeDocuments(text: string, lines: LineCounter): Generator<Document.Parsed, void> {
   // Keys are checked for repeats below: the package compares each with each, which is quadratic.
   const composer = new Composer({ schema: TEXT_ONLY, uniqueKeys: false, logLevel: "silent" });
-  lines.addNewLine(0);
   const parser = new Parser(lines.addNewLine);
   for (const token of parser.parse(text)) {
     yield* composer.next(token) as Generator<Document.Parsed>;
