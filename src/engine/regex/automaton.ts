@@ -66,6 +66,8 @@ class Builder {
   readonly follow: Edge[][] = [];
   anchored = false;
   readonly #setIds = new Map<string, number>();
+  /** Copies of a repeated part share their nodes. */
+  readonly #nodeIds = new Map<Node, number>();
 
   fragment(node: Node): Fragment {
     switch (node.kind) {
@@ -94,12 +96,17 @@ class Builder {
     }
   }
 
-  #position(use: SetUse): number {
-    const key = (use.fold ? "i" : "c") + classSource(use.set);
-    let id = this.#setIds.get(key);
+  #position(node: Node & { readonly kind: "set" }): number {
+    let id = this.#nodeIds.get(node);
     if (id === undefined) {
-      id = this.sets.push({ set: use.set, fold: use.fold }) - 1;
-      this.#setIds.set(key, id);
+      const { set, fold } = node;
+      const key = (fold ? "i" : "c") + classSource(set);
+      id = this.#setIds.get(key);
+      if (id === undefined) {
+        id = this.sets.push({ set, fold }) - 1;
+        this.#setIds.set(key, id);
+      }
+      this.#nodeIds.set(node, id);
     }
     this.follow.push([]);
     return this.setOf.push(id) - 1;

@@ -57,29 +57,71 @@ function asciiFoldings(code: number): readonly number[] {
   return [code, code ^ 0x20];
 }
 
-function asciiContains(set: CharSet, code: number, fold: boolean): boolean {
+/** 128 bits, one for each ASCII character. */
+type AsciiBits = readonly [number, number, number, number];
+
+/** Bits 1 to 26 of the words that hold A to Z and a to z. */
+const LETTER_BITS = 0x07fffffe;
+const LOWER_K = 1 << (0x6b & 31), LOWER_S = 1 << (0x73 & 31);
+const PERL_BITS: Readonly<Record<"d" | "s" | "w", AsciiBits>> = {
+  d: [0, 0x03ff0000, 0, 0],
+  s: [0x3e00, 1, 0, 0],
+  w: [0, 0x03ff0000, LETTER_BITS | (1 << 31), LETTER_BITS],
+};
+
+function asciiBits(set: CharSet, fold: boolean): AsciiBits {
   switch (set.kind) {
     case "range":
-      return fold
-        ? asciiFoldings(code).some((other) => other >= set.from && other <= set.to)
-        : code >= set.from && code <= set.to;
+      return rangeBits(set.from, set.to, fold);
     case "perl":
-      if (set.name === "s") return code === 0x20 || (code >= 0x09 && code <= 0x0d);
-      if (code >= 0x30 && code <= 0x39) return true;
-      return set.name === "w" && (isAsciiLetter(code) || code === 0x5f);
-    case "property":
-      return predicate(set, fold).test(String.fromCharCode(code));
+      return PERL_BITS[set.name];
+    case "property": {
+      const holds = predicate(set, fold);
+      const bits: [number, number, number, number] = [0, 0, 0, 0];
+      for (let code = 0; code < 128; code++) {
+        if (holds.test(String.fromCharCode(code))) bits[code >> 5]! |= 1 << (code & 31);
+      }
+      return bits;
+    }
     case "union":
-      return set.items.some((item) => asciiContains(item, code, fold));
-    case "negated":
-      return !asciiContains(set.item, code, fold);
+      return set.items.map((item) => asciiBits(item, fold))
+        .reduce((a, b) => combine(a, b, (x, y) => x | y), [0, 0, 0, 0]);
+    case "negated": {
+      const [a, b, c, d] = asciiBits(set.item, fold);
+      return [~a, ~b, ~c, ~d];
+    }
     case "intersection":
-      return asciiContains(set.left, code, fold) && asciiContains(set.right, code, fold);
     case "difference":
-      return asciiContains(set.left, code, fold) && !asciiContains(set.right, code, fold);
-    case "symmetric":
-      return asciiContains(set.left, code, fold) !== asciiContains(set.right, code, fold);
+    case "symmetric": {
+      const left = asciiBits(set.left, fold), right = asciiBits(set.right, fold);
+      if (set.kind === "intersection") return combine(left, right, (x, y) => x & y);
+      return set.kind === "difference"
+        ? combine(left, right, (x, y) => x & ~y)
+        : combine(left, right, (x, y) => x ^ y);
+    }
   }
+}
+
+function combine(a: AsciiBits, b: AsciiBits, by: (x: number, y: number) => number): AsciiBits {
+  return [by(a[0], b[0]), by(a[1], b[1]), by(a[2], b[2]), by(a[3], b[3])];
+}
+
+function rangeBits(from: number, to: number, fold: boolean): AsciiBits {
+  const word = (start: number): number => {
+    const low = Math.max(from - start, 0), high = Math.min(to - start, 31);
+    // Shift counts are taken modulo 32, so that a full word needs no case of its own.
+    return low > high ? 0 : (-1 << low) & (-1 >>> (31 - high));
+  };
+  const a = word(0), b = word(32);
+  let c = word(64), d = word(96);
+  if (fold) {
+    let letters = (c | d) & LETTER_BITS;
+    if (from <= KELVIN && to >= KELVIN) letters |= LOWER_K;
+    if (from <= LONG_S && to >= LONG_S) letters |= LOWER_S;
+    c |= letters;
+    d |= letters;
+  }
+  return [a, b, c, d];
 }
 
 /** Which of the four kinds a set may touch, and which it holds completely. */
@@ -146,7 +188,7 @@ const WORD_CHARACTER = new RegExp(`^[${PERL_SOURCE.w}]$`, "u");
 
 /** Whether `code` is a word character to `\b` and `\w`. */
 export function isWordCharacter(code: number): boolean {
-  if (code < 128) return asciiContains({ kind: "perl", name: "w" }, code, false);
+  if (code < 128) return (PERL_BITS.w[code >> 5]! & (1 << (code & 31))) !== 0;
   return WORD_CHARACTER.test(String.fromCodePoint(code));
 }
 
@@ -158,11 +200,7 @@ export type Outline = readonly [number, number, number, number, number];
 
 /** The outline of a set; two sets whose outlines share no bit have no character in common. */
 export function outline(set: CharSet, fold: boolean): Outline {
-  const words: [number, number, number, number, number] = [0, 0, 0, 0, kindsOf(set, fold).may];
-  for (let code = 0; code < 128; code++) {
-    if (asciiContains(set, code, fold)) words[code >> 5]! |= 1 << (code & 31);
-  }
-  return words;
+  return [...asciiBits(set, fold), kindsOf(set, fold).may];
 }
 
 export function overlaps(a: Outline, b: Outline): boolean {
@@ -171,6 +209,7 @@ export function overlaps(a: Outline, b: Outline): boolean {
 
 /** The characters of a small set, or `undefined` if there are more than `limit` or nobody knows. */
 export function members(set: CharSet, fold: boolean, limit: number): Set<number> | undefined {
+  if (set.kind === "range" && set.from === set.to && !fold) return new Set([set.from]);
   const found = new Set<number>();
   const ranges = set.kind === "union" ? set.items : [set];
   for (const item of ranges) {

@@ -17,8 +17,8 @@ const UNKNOWN = -1, ACCEPT = -2, REJECT = -3;
 
 /** Table cells and bit-set words of one pattern, 4 bytes each; the table is emptied beyond. */
 const MAX_CELLS = 128 * 1024;
-/** New states a text may add: these, and one for every so many characters. */
-const FREE_STATES = 256, CHARACTERS_PER_STATE = 64;
+/** States a text may add at first; then sets are stepped for a while, and it may add some more. */
+const FREE_STATES = 1024, MORE_STATES = 64, STEPPED_CHARACTERS = 4096;
 
 export class LinearMatcher {
   readonly #steps: Steps;
@@ -33,6 +33,7 @@ export class LinearMatcher {
   #before: number[] = [];
   #ids = new Map<string, number>();
   #start = 0;
+  #steppedTo = 0;
 
   constructor(automaton: Automaton) {
     this.#steps = new Steps(automaton);
@@ -49,7 +50,7 @@ export class LinearMatcher {
     const alphabet = this.#alphabet;
     const { ascii } = alphabet;
     const { length } = text;
-    let budget = FREE_STATES + Math.floor(length / CHARACTERS_PER_STATE);
+    let budget = FREE_STATES;
     let table = this.#table;
     let state = this.#start;
     for (let at = 0; at < length; at++) {
@@ -70,9 +71,14 @@ export class LinearMatcher {
       let next = table[state + column]!;
       if (next < 0) {
         if (next === UNKNOWN) {
-          if (budget-- === 0) return this.#stepThrough(text, begin, state);
           if (this.#full()) state = this.#restart(state);
-          next = this.#explore(state, column);
+          if (budget-- > 0) {
+            next = this.#explore(state, column);
+          } else {
+            next = this.#stepThrough(text, begin, state);
+            at = this.#steppedTo - 1;
+            budget = MORE_STATES;
+          }
           table = this.#table;
         }
         if (next === ACCEPT) return true;
@@ -85,32 +91,40 @@ export class LinearMatcher {
     return verdict === ACCEPT;
   }
 
-  /** Finishes a text from `at` without the table. */
-  #stepThrough(text: string, at: number, state: number): boolean {
+  /**
+   * Reads on from `from` without the table, and notes in `#steppedTo` how far it came.
+   *
+   * @returns The state that is reached there, or the verdict.
+   */
+  #stepThrough(text: string, from: number, state: number): number {
     const { ascii, allowed, kinds } = this.#alphabet;
     const steps = this.#steps;
     const row = state / this.#stride;
     let active: Bits = Int32Array.from(this.#sets[row]!);
     let next: Bits = new Int32Array(active.length);
-    let kindBefore = this.#before[row]!;
-    for (let i = at; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
+    let before = this.#before[row]!;
+    const end = Math.min(text.length, from + STEPPED_CHARACTERS);
+    let at = from;
+    while (at < end) {
+      const unit = text.charCodeAt(at++);
       let column: number;
       if (unit < 128) {
         column = ascii[unit]!;
       } else {
-        const code = text.codePointAt(i)!;
-        if (code > 0xffff) i++;
+        const code = text.codePointAt(at - 1)!;
+        if (code > 0xffff) at++;
         column = this.#alphabet.classOf(code);
       }
       const kind = kinds[column]!;
-      if (steps.accepts(active, kindBefore, kind)) return true;
-      const alive = steps.advance(active, kindBefore, kind, allowed[column]!, next);
-      if (!alive && this.#startOnly) return false;
+      if (steps.accepts(active, before, kind)) return ACCEPT;
+      const alive = steps.advance(active, before, kind, allowed[column]!, next);
+      if (!alive && this.#startOnly) return REJECT;
       [active, next] = [next, active];
-      kindBefore = kind;
+      before = kind;
     }
-    return steps.accepts(active, kindBefore, kinds[END_CLASS]!);
+    this.#steppedTo = at;
+    if (this.#alphabet.size > this.#stride) this.#reset();
+    return this.#state(active, before);
   }
 
   /** Works out one transition and enters it into the table. */

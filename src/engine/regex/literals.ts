@@ -77,7 +77,11 @@ function factsOf(node: Node): Facts {
 }
 
 function images(node: Node & { readonly kind: "set" }): Clause | undefined {
-  const codes = members(node.set, node.fold, MAX_SET);
+  const { set, fold } = node;
+  if (set.kind === "range" && set.from === set.to && set.from < 128 && !fold) {
+    return [String.fromCharCode(set.from).toLowerCase()];
+  }
+  const codes = members(set, fold, MAX_SET);
   if (codes === undefined || codes.size === 0 || codes.has(CAPITAL_SIGMA)) return undefined;
   return [...new Set(Array.from(codes, (code) => String.fromCodePoint(code).toLowerCase()))];
 }
@@ -107,6 +111,7 @@ function concatFacts(parts: readonly Facts[]): Facts {
 }
 
 function product(left: Clause, right: Clause): Clause {
+  if (left.length === 1 && right.length === 1) return [left[0]! + right[0]!];
   return [...new Set(left.flatMap((head) => right.map((tail) => head + tail)))];
 }
 

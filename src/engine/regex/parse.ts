@@ -16,7 +16,7 @@ import { parseEscape } from "./parse_escape.ts";
 /** Characters of a pattern with its counts written out: what one step may have to look at. */
 export const MAX_POSITIONS = 10_000;
 /** Ways from one of them to the next: what the automaton keeps in memory. */
-export const MAX_EDGES = 200_000;
+export const MAX_EDGES = 30_000;
 /** Longer sources are no rules; rules of a few hundred alternatives stay far below. */
 const MAX_SOURCE = 256 * 1024;
 
@@ -113,7 +113,24 @@ function parseRepetitions(cursor: Cursor, atom: Node, depth: number): Node {
     cursor.skipBlank();
     cursor.take("?");
     const [min, max] = bounds;
-    if (min !== 1 || max !== 1) node = { kind: "repeat", body: node, min, max };
+    if (consumesNothing(node)) node = min === 0 ? EMPTY : node;
+    else if (min !== 1 || max !== 1) node = { kind: "repeat", body: node, min, max };
+  }
+}
+
+/** Whether `node` is made of anchors only, so that repeating it changes nothing. */
+function consumesNothing(node: Node): boolean {
+  switch (node.kind) {
+    case "empty":
+    case "assert":
+      return true;
+    case "set":
+    case "repeat":
+      return false;
+    case "concat":
+      return node.items.every(consumesNothing);
+    case "alternate":
+      return node.branches.every(consumesNothing);
   }
 }
 
@@ -218,7 +235,6 @@ const FOREIGN_GROUPS: readonly (readonly [opening: string, message: string])[] =
   ["(?P=", "back-references are not supported"],
   ["(?P>", "recursion is not supported"],
   ["(?&", "recursion is not supported"],
-  ["(?R)", "recursion is not supported"],
   ["(?(", "conditional groups are not supported; write the alternatives out"],
   ["(?|", "branch reset groups are not supported; write `(?:`"],
   ["(?#", "comment groups are not supported; remove it or use flag `x`"],

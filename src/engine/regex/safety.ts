@@ -26,8 +26,8 @@ import { isNullable, type Node } from "./ast.ts";
 import type { Automaton } from "./automaton.ts";
 import { type Outline, outline, overlaps } from "./charset.ts";
 
-/** Steps per character of text that the native engine takes in well under 15 ns. */
-export const MAX_COST = 24;
+/** A step takes V8 up to 3 ns and the goal is 15 ns a character; the linear engine takes 2 to 6. */
+export const MAX_COST = 5;
 /** Beyond this many characters the analysis costs more than the native engine could win. */
 const MAX_POSITIONS = 256;
 

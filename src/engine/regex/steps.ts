@@ -23,7 +23,8 @@ interface Table {
   /** By word. */
   readonly jumps: readonly (readonly Jump[])[];
   readonly first: Bits;
-  readonly last: Bits;
+  /** Word number and bits, alternating. */
+  readonly last: readonly number[];
   readonly nullable: boolean;
 }
 
@@ -42,8 +43,8 @@ export class Steps {
   accepts(active: Bits, before: number, after: number): boolean {
     const { last, nullable } = this.#table(before, after);
     if (nullable) return true;
-    for (let word = 0; word < active.length; word++) {
-      if ((active[word]! & last[word]!) !== 0) return true;
+    for (let at = 0; at < last.length; at += 2) {
+      if ((active[last[at]!]! & last[at + 1]!) !== 0) return true;
     }
     return false;
   }
@@ -109,20 +110,16 @@ export class Steps {
         jumps[word]!.push(fresh);
       }
     }
-    const bitsOf = (edges: Automaton["first"]): Bits => {
-      const bits = new Int32Array(words);
-      for (const { to, mask } of edges) {
-        if ((mask & context) !== 0) bits[to >> 5]! |= 1 << (to & 31);
-      }
-      return bits;
-    };
-    return {
-      shifted,
-      jumps,
-      first: bitsOf(first),
-      last: bitsOf(last),
-      nullable: (nullable & context) !== 0,
-    };
+    const firstBits = new Int32Array(words);
+    for (const { to, mask } of first) {
+      if ((mask & context) !== 0) firstBits[to >> 5]! |= 1 << (to & 31);
+    }
+    const lastBits: number[] = [];
+    for (const { to, mask } of last) {
+      if ((mask & context) !== 0) addBit(lastBits, to);
+    }
+    const accepting = (nullable & context) !== 0;
+    return { shifted, jumps, first: firstBits, last: lastBits, nullable: accepting };
   }
 }
 
