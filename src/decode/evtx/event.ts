@@ -94,6 +94,11 @@ export class EvtxEvent implements LogEvent {
     return this.#layout.id;
   }
 
+  /** Where the values of this event and all of its kind are; for the other files of the decoder. */
+  get layout(): Layout {
+    return this.#layout;
+  }
+
   /** The identifier in the record's header. */
   get recordId(): number | bigint {
     return u64(this.#values.bytes, this.#recordAt + 8);

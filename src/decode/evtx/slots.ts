@@ -5,7 +5,7 @@ import type { Value } from "../../event/value.ts";
 import { u16, u32 } from "./bytes.ts";
 import { RecordError } from "./errors.ts";
 import { CHUNK_SIZE } from "./file_header.ts";
-import { ARRAY, BINXML, widthOf } from "./value_type.ts";
+import { ANSI_STRING, ARRAY, BINXML, NULL, SID, SIZE_T, STRING, widthOf } from "./value_type.ts";
 import type { ValueReader } from "./values.ts";
 
 /** A chunk has no room for more descriptors of four bytes. */
@@ -96,6 +96,16 @@ export class Slots {
     return offset;
   }
 
+  /** The bytes that offsets refer to. */
+  get bytes(): Uint8Array {
+    return this.#values.bytes;
+  }
+
+  /** How many values there are at all levels. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** How many values the outer instance has. */
   get outerCount(): number {
     return this.#outerCount;
@@ -118,6 +128,29 @@ export class Slots {
 
   sizeOf(slot: number): number {
     return this.#sizes[slot]!;
+  }
+
+  /** Whether the value would be decoded to `undefined`. */
+  isEmpty(slot: number): boolean {
+    const size = this.#sizes[slot]!;
+    const type = this.#types[slot]!;
+    switch (type) {
+      case STRING:
+        return size < 2 || u16(this.#values.bytes, this.#offsets[slot]!) === 0;
+      case NULL:
+      case BINXML:
+        return true;
+      case SIZE_T:
+        return size < 4;
+      case ANSI_STRING:
+        return this.valueOf(slot) === undefined;
+      case ARRAY | STRING:
+        return size < 2;
+      case ARRAY | SID:
+        return size < 8;
+      default:
+        return size < widthOf(type) || size === 0;
+    }
   }
 
   /** The value, decoded; `undefined` when it is empty. Arrays are arrays whatever their length. */
