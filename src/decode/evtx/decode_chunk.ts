@@ -5,16 +5,14 @@
  * harms no other. Inside one, a bad record costs itself: the walk goes on behind it, or finds the
  * next sound record by its signature.
  */
-import { hasSignature, i32, isZero, u32, u64 } from "./bytes.ts";
+import { i32, isZero, u32, u64 } from "./bytes.ts";
 import { decodeChunkHeader, FIRST_RECORD, isChunk } from "./chunk_header.ts";
 import { type EvtxProblem, type EvtxProblemReason, RecordError } from "./errors.ts";
 import type { EvtxEvent } from "./event.ts";
 import { CHUNK_SIZE } from "./file_header.ts";
 import type { EvtxDecoder } from "./decoder.ts";
 
-/** `**` and two NULs. */
-export const RECORD_SIGNATURE = new Uint8Array([0x2a, 0x2a, 0x00, 0x00]);
-/** The same as a little-endian integer. */
+/** `**` and two NULs, as a little-endian integer. */
 const RECORD_MAGIC = 0x2a2a;
 /** Header and size copy. */
 export const MIN_RECORD_SIZE = 28;
@@ -55,7 +53,7 @@ export function decodeChunk(
     walk.records(decodeChunkHeader(chunk).freeSpaceOffset);
     if (options.recover) walk.slack();
   } else if (!isZero(chunk, 0, chunk.length)) {
-    walk.badMagic();
+    walk.noChunk();
     if (options.recover) {
       decoder.begin(chunk, chunkOffset);
       walk.slack();
@@ -97,7 +95,7 @@ class ChunkWalk {
       const isFree = at >= freeSpaceOffset;
       if (i32(chunk, at) !== RECORD_MAGIC) {
         if (isFree || isZero(chunk, at, Math.min(at + ZERO_RUN, chunk.length))) break;
-        const next = this.#resync(at + RECORD_ALIGNMENT);
+        const next = findRecord(chunk, at + RECORD_ALIGNMENT);
         this.#problem("record_magic", at, `no record where one should begin${skipping(at, next)}`);
         if (next < 0) break;
         at = next;
@@ -109,7 +107,7 @@ class ChunkWalk {
       if (!fits) {
         if (isFree) break;
         const isCut = at + size > chunk.length && chunk.length < CHUNK_SIZE && size < CHUNK_SIZE;
-        const next = this.#resync(at + RECORD_ALIGNMENT);
+        const next = findRecord(chunk, at + RECORD_ALIGNMENT);
         const message = isCut
           ? `the file ends inside a record of ${size} bytes`
           : `record size ${size} is not 28 to what is left of the chunk${skipping(at, next)}`;
@@ -135,15 +133,19 @@ class ChunkWalk {
 
   /** Every intact record behind the walk. */
   slack(): void {
-    for (let at = this.#resync(this.#at); at >= 0; at = this.#resync(at)) {
-      const size = u32(this.#chunk, at + 4);
+    const chunk = this.#chunk;
+    for (let at = findRecord(chunk, this.#at); at >= 0; at = findRecord(chunk, at)) {
+      const size = u32(chunk, at + 4);
       this.#record(at, size, true);
       at += size;
     }
   }
 
-  badMagic(): void {
-    this.#problem("chunk_magic", 0, "chunk signature is wrong");
+  /** Tells that there is no chunk where one should be. */
+  noChunk(): void {
+    const isCut = this.#chunk.length < CHUNK_SIZE;
+    if (isCut) this.#problem("truncated", 0, `the file ends in ${this.#chunk.length} bytes`);
+    else this.#problem("chunk_magic", 0, "chunk signature is wrong");
   }
 
   #record(at: number, size: number, recovered: boolean): void {
@@ -161,24 +163,28 @@ class ChunkWalk {
     }
   }
 
-  /** The next offset where a plausible record begins, or -1. */
-  #resync(from: number): number {
-    const chunk = this.#chunk;
-    for (let at = from; at + MIN_RECORD_SIZE <= chunk.length; at += RECORD_ALIGNMENT) {
-      if (!hasSignature(chunk, at, RECORD_SIGNATURE)) continue;
-      const size = u32(chunk, at + 4);
-      if (size < MIN_RECORD_SIZE || size % RECORD_ALIGNMENT !== 0) continue;
-      if (at + size > chunk.length || u32(chunk, at + size - 4) !== size) continue;
-      const time = u32(chunk, at + 20);
-      if (time >= EARLIEST_TIME && time <= LATEST_TIME) return at;
-    }
-    return -1;
-  }
-
   #problem(reason: EvtxProblemReason, at: number, message: string): void {
     const offset = this.#chunkOffset + at;
     this.#onProblem({ reason, message: `Cannot decode record at ${offset}: ${message}`, offset });
   }
+}
+
+/**
+ * Where the next record begins that looks sound: signature, size, size copy and time all fit.
+ *
+ * @param from a multiple of 8; records begin nowhere else.
+ * @returns Bytes from the start of the chunk, or -1.
+ */
+export function findRecord(chunk: Uint8Array, from: number): number {
+  for (let at = from; at + MIN_RECORD_SIZE <= chunk.length; at += RECORD_ALIGNMENT) {
+    if (i32(chunk, at) !== RECORD_MAGIC) continue;
+    const size = u32(chunk, at + 4);
+    if (size < MIN_RECORD_SIZE || size % RECORD_ALIGNMENT !== 0) continue;
+    if (at + size > chunk.length || u32(chunk, at + size - 4) !== size) continue;
+    const time = u32(chunk, at + 20);
+    if (time >= EARLIEST_TIME && time <= LATEST_TIME) return at;
+  }
+  return -1;
 }
 
 function skipping(at: number, next: number): string {

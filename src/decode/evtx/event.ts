@@ -75,9 +75,14 @@ export class EvtxEvent implements LogEvent {
     return this.#chunkOffset + this.#recordAt;
   }
 
-  /** Where the chunk of the record begins, in bytes from the start of the file. */
-  get chunkOffset(): number {
-    return this.#chunkOffset;
+  /** Size of the record in the file, in bytes. */
+  get size(): number {
+    return this.#recordSize;
+  }
+
+  /** Unix time in milliseconds at which the log service wrote the record. */
+  get writtenMs(): number {
+    return filetimeMs(this.#values.bytes, this.#recordAt + 16);
   }
 
   /** Read with a definition from elsewhere, or out of space the log had given up. */
