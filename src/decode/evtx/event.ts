@@ -37,7 +37,7 @@ import {
   TEXT,
 } from "./source.ts";
 import { FILETIME } from "./value_type.ts";
-import { ValueReader } from "./values.ts";
+import type { ValueReader } from "./values.ts";
 
 const NO_LAYOUT = new Layout(-1, { kind: "element", name: "Event", attributes: [], children: [] });
 const NO_FIELDS: ReadonlyMap<string, string> = new Map();
@@ -212,8 +212,8 @@ export class EvtxEvent implements LogEvent {
 
   /** An event of its own, which stays valid when the decoder goes on; it copies the record. */
   snapshot(): EvtxEvent {
-    const values = new ValueReader();
-    values.use(this.#values.bytes.slice(this.#recordAt, this.#recordAt + this.#recordSize));
+    const end = this.#recordAt + this.#recordSize;
+    const values = this.#values.over(this.#values.bytes.slice(this.#recordAt, end));
     const copy = new EvtxEvent(values, this.#slots.copy(values, this.#recordAt));
     copy.load(this.#layout, 0, this.#recordSize, this.offset, this.#recovered);
     return copy;

@@ -15,6 +15,8 @@ import { ValueReader } from "./values.ts";
 
 /** Stands for the type of a slot that has no value. */
 export const EMPTY = 0xff;
+/** Where no leaf names a slot, none is looked up. */
+const NO_SLOTS = new Slots(new ValueReader(), 0);
 const STRING_ARRAY = ARRAY | STRING;
 
 /** `texts[0] slots[0] texts[1] slots[1] … texts[n]` */
@@ -66,7 +68,7 @@ export function compileJson(
   });
   if (isOpen(layout.root, undefined, typeOf)) return undefined;
   const cutter = new Cutter(marks, types);
-  cutter.write(projectRecord(markAll(layout.root), new Slots(new ValueReader(), 0)));
+  cutter.write(projectRecord(markAll(layout.root), NO_SLOTS));
   return cutter.program();
 }
 

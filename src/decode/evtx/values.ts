@@ -40,6 +40,7 @@ import {
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 const HEX_UPPER = HEX.map((text) => text.toUpperCase());
+const WINDOWS_1252 = new TextDecoder("windows-1252");
 /** What U+0000 inside a string is shown as where the whole string is asked for. */
 const NUL_PICTURE = "\u2400";
 
@@ -49,11 +50,22 @@ export class ValueReader {
   badTimes = 0;
   bytes: Uint8Array = new Uint8Array();
   readonly #time = new TimeFormat();
-  readonly #windows1252 = new TextDecoder("windows-1252");
-  readonly #strings = new StringCache();
+  readonly #strings: StringCache;
   #utf16 = new Utf16Reader(this.bytes);
   /** Wrapping memory costs more than a map look-up, and readers reuse their chunk buffers. */
   readonly #wrapped = new WeakMap<Uint8Array, Utf16Reader>();
+
+  /** @param strings shared by readers of one thread, because each cache takes 32 KiB when empty. */
+  constructor(strings: StringCache = new StringCache()) {
+    this.#strings = strings;
+  }
+
+  /** A reader of `bytes` that shares this one's strings. */
+  over(bytes: Uint8Array): ValueReader {
+    const reader = new ValueReader(this.#strings);
+    reader.use(bytes);
+    return reader;
+  }
 
   /** Makes offsets mean positions in `bytes`, from now on. */
   use(bytes: Uint8Array): void {
@@ -171,7 +183,7 @@ export class ValueReader {
 
   #ansi(at: number, size: number): string | undefined {
     const kept = this.bytes.subarray(at, at + size).filter((byte) => byte !== 0);
-    return kept.length === 0 ? undefined : this.#windows1252.decode(kept);
+    return kept.length === 0 ? undefined : WINDOWS_1252.decode(kept);
   }
 
   #filetime(at: number, whole: boolean): string {
