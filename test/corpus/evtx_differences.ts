@@ -3,14 +3,17 @@
  *
  * A difference that none of these explains is a finding: one of the decoders is wrong.
  */
-import type { PeerName } from "./evtx_peers.ts";
+import type { PeerName as Program } from "./evtx_peers.ts";
+
+/** A program, or the JSON file beside an EVTX file. */
+export type PeerName = Program | "companion";
 
 export interface Kind {
   readonly name: string;
   readonly why: string;
   /** The peers this can happen with; all if absent. */
   readonly peers?: readonly PeerName[];
-  matches(ours: string, theirs: string): boolean;
+  matches(ours: string, theirs: string, path: string): boolean;
 }
 
 const GUID = /^\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?$/i;
@@ -33,6 +36,15 @@ export const KINDS: readonly Kind[] = [
     },
   },
   {
+    name: "time through a float",
+    why: "python-evtx computes times in floating point and is off by a few microseconds",
+    peers: ["python-evtx"],
+    matches: (ours, theirs) => {
+      const [a, b] = [microseconds(ours), microseconds(theirs)];
+      return a !== undefined && b !== undefined && Math.abs(a - b) <= 4;
+    },
+  },
+  {
     name: "hexadecimal width",
     why: "the same number; others pad HexInt32 and HexInt64 to their width",
     matches: (ours, theirs) => isHex(ours) && isHex(theirs) && BigInt(ours) === BigInt(theirs),
@@ -52,9 +64,9 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: "boolean of other words",
-    why: "python-evtx takes only the word 1 for true; any word but 0 is (section 10, Q27)",
-    peers: ["python-evtx"],
-    matches: (ours, theirs) => ours === "true" && theirs === "False",
+    why:
+      "any word but 0 is true (section 10, Q27); the peer prints the word, or takes 1 alone for true",
+    matches: (ours, theirs) => ours === "true" && /^(?:False|\d+)$/.test(theirs),
   },
   {
     name: "float notation",
@@ -81,15 +93,21 @@ export const KINDS: readonly Kind[] = [
       base64Hex(theirs.trim()) === ours,
   },
   {
-    name: "string array",
-    why: "python-evtx prints the items of a string array as <string> text",
-    peers: ["python-evtx"],
-    matches: (ours, theirs) => theirs.includes("<string>") && unwrapped(theirs).includes(ours),
-  },
-  {
     name: "unprintable characters",
     why: "the same text but for characters that XML cannot hold and others drop or replace",
-    matches: (ours, theirs) => printable(ours) === printable(theirs),
+    matches: (ours, theirs) =>
+      printable(ours) === printable(theirs) || underscored(ours) === theirs,
+  },
+  {
+    name: "second root of a nested fragment",
+    why: "a nested fragment's further roots are ignored (section 9); here a RenderingInfo",
+    matches: (ours, _theirs, path) => ours === "" && path.startsWith("Event.RenderingInfo"),
+  },
+  {
+    name: "edited companion",
+    why: "the JSON beside the EVTX file was edited: every decoder reads other letter case",
+    peers: ["companion"],
+    matches: (ours, theirs) => ours.toLowerCase() === theirs.toLowerCase(),
   },
   {
     name: "white space",
@@ -99,9 +117,14 @@ export const KINDS: readonly Kind[] = [
 ];
 
 /** The kind of this difference; `undefined` if it is unexplained. */
-export function explain(peer: PeerName, ours: string, theirs: string): Kind | undefined {
+export function explain(
+  peer: PeerName,
+  ours: string,
+  theirs: string,
+  path: string,
+): Kind | undefined {
   return KINDS.find((kind) =>
-    (kind.peers === undefined || kind.peers.includes(peer)) && kind.matches(ours, theirs)
+    (kind.peers === undefined || kind.peers.includes(peer)) && kind.matches(ours, theirs, path)
   );
 }
 
@@ -121,16 +144,27 @@ function timeKey(text: string): string | undefined {
   return `${parts[1]} ${parts[2]}.${fraction}`;
 }
 
+/** Microseconds within ten thousand seconds: enough to tell rounding from another time. */
+function microseconds(text: string): number | undefined {
+  const key = timeKey(text);
+  if (key === undefined) return undefined;
+  const [second, fraction] = key.split(".");
+  return Date.parse(`${second!.replace(" ", "T")}Z`) % 1e7 * 1000 +
+    Number(fraction!.padEnd(6, "0"));
+}
+
+/** evtx_dump prints a low line for each control character. */
+function underscored(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f]/g, "_");
+}
+
 function base64Hex(text: string): string {
   try {
     return Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).toHex().toUpperCase();
   } catch {
     return "";
   }
-}
-
-function unwrapped(text: string): readonly string[] {
-  return Array.from(text.matchAll(/<string>(.*?)<\/string>/gs), ([, item]) => item!);
 }
 
 function printable(text: string): string {

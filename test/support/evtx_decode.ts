@@ -47,8 +47,8 @@ export function decodeEvtx(
     const chunk = bytes.subarray(at, at + CHUNK_SIZE);
     const keep = (event: EvtxEvent) => {
       onEvent(event);
-      const { recordId: id, offset, chunkOffset, recovered } = event;
-      records.push({ id, offset, chunkOffset, recovered, value: event.toValue() });
+      const { recordId: id, offset, recovered } = event;
+      records.push({ id, offset, chunkOffset: at, recovered, value: event.toValue() });
     };
     decodeChunk(chunk, at, decoder, keep, (problem) => problems.push(problem), options);
   }

@@ -1,0 +1,260 @@
+/**
+ * Compares our EVTX decoder with independent ones, record by record and value by value.
+ *
+ *     bun test/corpus/compare_evtx.ts [--evtx-dump PROGRAM] [--evtxexport PROGRAM]
+ *         [--python PROGRAM] [--cache FOLDER] [files and folders...]
+ *
+ * Without paths it takes the EVTX files of `../shared/corpus`. A `.json` file of the same name beside
+ * an EVTX file is one more peer. It prints Markdown tables: what was compared, each kind of
+ * difference with its reason, and every difference without one. Exit 1 if there are any of those.
+ */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
+import type { Value } from "../../src/event/value.ts";
+import { decodeEvtx } from "../support/evtx_decode.ts";
+import { explain, type PeerName } from "./evtx_differences.ts";
+import { findPeers, runPeer } from "./evtx_peers.ts";
+import { leaves, projectXml } from "./evtx_projection.ts";
+import { companionRecords, expandStringArrays, type Theirs } from "./evtx_records.ts";
+import { explainExtra, explainMissing, type OurFile, type OurRecord } from "./evtx_record_sets.ts";
+import { outermost } from "./evtx_xml.ts";
+
+const CORPUS = fileURLToPath(new URL("../../../shared/corpus/", import.meta.url));
+const DEFAULT_PATHS = ["evtx/parser", "evtx/attack", "regression"].map((path) =>
+  join(CORPUS, path)
+);
+const MAX_PRINTED = 40;
+
+/** What became of one peer over all files. */
+class Tally {
+  files = 0;
+  records = 0;
+  identical = 0;
+  /** Equal but for differences that have a reason. */
+  equivalent = 0;
+  readonly kinds = new Map<string, { count: number; why: string }>();
+  readonly unexplained: string[] = [];
+
+  add(kind: string, why: string): void {
+    const entry = this.kinds.get(kind) ?? { count: 0, why };
+    entry.count++;
+    this.kinds.set(kind, entry);
+  }
+}
+
+function decodeOurs(path: string): OurFile {
+  const bytes = readFileSync(path);
+  const { records, problems } = decodeEvtx(bytes);
+  return {
+    bytes,
+    problems,
+    records: records.map(({ id, offset, chunkOffset, value }) => {
+      const own = leaves(value);
+      return {
+        id: own.get("Event.System.EventRecordID") ?? String(id),
+        headerId: String(id),
+        offset,
+        chunkOffset,
+        leaves: own,
+      };
+    }),
+  };
+}
+
+/** Lays the records of one id beside each other in file order; `undefined` where one side lacks it. */
+function* pairs(ours: readonly OurRecord[], theirs: readonly Theirs[]) {
+  const waiting = new Map<string, Theirs[]>();
+  for (const record of theirs) {
+    const row = waiting.get(record.id);
+    if (row === undefined) waiting.set(record.id, [record]);
+    else row.push(record);
+  }
+  for (const record of ours) yield [record, waiting.get(record.id)?.shift()] as const;
+  for (const row of waiting.values()) for (const record of row) yield [undefined, record] as const;
+}
+
+function compareFile(
+  name: string,
+  peer: PeerName,
+  ours: OurFile,
+  theirs: readonly Theirs[],
+  verdict: Parameters<typeof explainMissing>[2],
+  tally: Tally,
+): void {
+  tally.files++;
+  for (const [mine, other] of pairs(ours.records, theirs)) {
+    if (mine === undefined) {
+      const kind = explainExtra(ours, other);
+      if (kind === undefined) tally.unexplained.push(`${name}: only they have record ${other.id}`);
+      else tally.add(kind.name, kind.why);
+    } else if (other === undefined) {
+      const kind = explainMissing(ours, mine, verdict, peer);
+      if (kind === undefined) tally.unexplained.push(`${name}: only we have record ${mine.id}`);
+      else tally.add(kind.name, kind.why);
+    } else {
+      compareRecord(`${name}: record ${mine.id}`, peer, mine, other, tally);
+    }
+  }
+}
+
+function compareRecord(
+  name: string,
+  peer: PeerName,
+  mine: OurRecord,
+  other: Theirs,
+  tally: Tally,
+): void {
+  tally.records++;
+  let explained = 0;
+  let unexplained = 0;
+  for (const path of new Set([...mine.leaves.keys(), ...other.leaves.keys()])) {
+    // A leaf that one side lacks is empty there: XML cannot tell the two apart.
+    const a = mine.leaves.get(path) ?? "";
+    const b = other.leaves.get(path) ?? "";
+    if (a === b) continue;
+    const kind = explain(peer, a, b, path) ?? unescapedMarkup(peer, mine, path) ??
+      emptyItems(peer, mine, path);
+    if (kind === undefined) {
+      unexplained++;
+      tally.unexplained.push(`${name}: ${path}: ${shown(a)} / ${shown(b)}`);
+    } else {
+      explained++;
+      tally.add(kind.name, kind.why);
+    }
+  }
+  if (unexplained > 0) return;
+  if (explained > 0) tally.equivalent++;
+  else tally.identical++;
+}
+
+/** libevtx does not escape text, so what looks like markup in it comes back as elements. */
+function unescapedMarkup(peer: PeerName, mine: OurRecord, path: string) {
+  if (peer !== "evtxexport") return undefined;
+  for (let at = path.length; at > 0; at = path.lastIndexOf(".", at - 1)) {
+    if (mine.leaves.get(path.slice(0, at))?.includes("<")) {
+      return { name: "markup in text", why: "evtxexport does not escape `<` in values" };
+    }
+  }
+  return undefined;
+}
+
+/** python-evtx cuts string arrays wrongly where an item is empty; only full items are in `leaves`. */
+function emptyItems(peer: PeerName, mine: OurRecord, path: string) {
+  if (peer !== "python-evtx") return undefined;
+  const row = path.replace(/\[\d+\]$/, "");
+  const items = [...mine.leaves.keys()].filter((key) => key.startsWith(`${row}[`));
+  const highest = Math.max(-1, ...items.map((key) => Number(/\[(\d+)\]$/.exec(key)?.[1] ?? -1)));
+  if (highest < items.length) return undefined;
+  return {
+    name: "empty array items",
+    why: "python-evtx drops and repeats items around empty ones",
+  };
+}
+
+function shown(text: string): string {
+  const json = JSON.stringify(text);
+  return json.length > 160 ? `${json.slice(0, 160)}… (${text.length})` : json;
+}
+
+async function evtxFiles(paths: readonly string[]): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const path of paths) {
+    if (!existsSync(path)) console.log(`Skipped: ${basename(path)} is not there`);
+    else if (!statSync(path).isDirectory()) found.push(path);
+    else {
+      for (const name of await readdir(path, { recursive: true })) {
+        if (name.endsWith(".evtx")) found.push(join(path, name));
+      }
+    }
+  }
+  return found.sort();
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      "evtx-dump": { type: "string" },
+      "evtxexport": { type: "string" },
+      "python": { type: "string" },
+      "cache": { type: "string" },
+    },
+  });
+  const { cache, ...given } = values;
+  const { peers, absent } = findPeers(given);
+  for (const name of absent) console.log(`Skipped: ${name} is absent`);
+  const files = await evtxFiles(positionals.length > 0 ? positionals : DEFAULT_PATHS);
+  const tallies = new Map<string, Tally>();
+  const tallyOf = (name: string) => {
+    const tally = tallies.get(name) ?? new Tally();
+    tallies.set(name, tally);
+    return tally;
+  };
+  let records = 0;
+  for (const file of files) {
+    const name = basename(file);
+    const ours = decodeOurs(file);
+    records += ours.records.length;
+    for (const peer of peers) {
+      const output = runPeer(peer, file, cache);
+      const theirs = Array.from(outermost(output.xml, "Event"), (element) => {
+        const value: Value = projectXml(expandStringArrays(element));
+        const own = leaves(value);
+        return { id: own.get("Event.System.EventRecordID") ?? "", leaves: own };
+      });
+      compareFile(name, peer.name, ours, theirs, output, tallyOf(peer.name));
+    }
+    const companion = file.replace(/\.evtx$/, ".json");
+    if (existsSync(companion)) {
+      const theirs = companionRecords(readFileSync(companion, "utf8"));
+      compareFile(
+        name,
+        "companion",
+        ours,
+        theirs,
+        { complaints: [], gaveUp: false },
+        tallyOf("companion"),
+      );
+    }
+  }
+  report(files.length, records, tallies);
+  return [...tallies.values()].some(({ unexplained }) => unexplained.length > 0) ? 1 : 0;
+}
+
+function report(files: number, records: number, tallies: ReadonlyMap<string, Tally>): void {
+  console.log(`\nPicket: ${files} files, ${records} records\n`);
+  console.log(
+    "| peer | files | records in both | identical | equal but for spelling | unexplained |",
+  );
+  console.log("| --- | ---: | ---: | ---: | ---: | ---: |");
+  for (const [name, tally] of tallies) {
+    const { files, records, identical, equivalent, unexplained } = tally;
+    console.log(
+      `| ${name} | ${files} | ${records} | ${identical} | ${equivalent} | ${unexplained.length} |`,
+    );
+  }
+  console.log("\n| peer | kind of difference | count | why |\n| --- | --- | ---: | --- |");
+  for (const [name, { kinds }] of tallies) {
+    for (const [kind, { count, why }] of kinds) {
+      console.log(`| ${name} | ${kind} | ${count} | ${why} |`);
+    }
+  }
+  for (const [name, { unexplained }] of tallies) {
+    if (unexplained.length === 0) continue;
+    console.log(`\n${name}: ${unexplained.length} unexplained\n`);
+    const alike = new Map<string, number>();
+    let printed = 0;
+    for (const line of unexplained) {
+      // A few of each kind tell more than many of the first.
+      const kind = line.replace(/record \S+ /, "").replace(/\d+/g, "#").slice(0, 60);
+      const count = (alike.get(kind) ?? 0) + 1;
+      alike.set(kind, count);
+      if (count <= 2 && ++printed <= MAX_PRINTED) console.log(`- ${line}`);
+    }
+  }
+}
+
+if (import.meta.main) process.exitCode = await main();
