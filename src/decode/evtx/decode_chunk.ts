@@ -94,8 +94,13 @@ class ChunkWalk {
     while (at + MIN_RECORD_SIZE <= chunk.length) {
       const isFree = at >= freeSpaceOffset;
       if (i32(chunk, at) !== RECORD_MAGIC) {
-        if (isFree || isZero(chunk, at, Math.min(at + ZERO_RUN, chunk.length))) break;
+        if (isFree) break;
         const next = findRecord(chunk, at + RECORD_ALIGNMENT);
+        if (isZero(chunk, at, Math.min(at + ZERO_RUN, chunk.length))) {
+          // Zeros are the end where the header claims too much. Only newer records behind them, in
+          // what it calls used, say that they are a hole instead: sectors that were never written.
+          if (next < 0 || next >= freeSpaceOffset || u64(chunk, next + 8) <= maxId) break;
+        }
         this.#problem("record_magic", at, `no record where one should begin${skipping(at, next)}`);
         if (next < 0) break;
         at = next;

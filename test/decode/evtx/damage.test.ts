@@ -76,6 +76,13 @@ function halfWritten(id: bigint): EvtxRecord {
   return { ...record, body: [instance(node.template, values)] };
 }
 
+/** The records of which one is zero from end to end. */
+function holed(all: readonly EvtxRecord[], hole: number): Uint8Array {
+  const { bytes, records } = oneChunk(all);
+  const { offset, size } = records[hole]!;
+  return bytes.fill(0, offset, offset + size);
+}
+
 const older = [event(1n), event(2n)];
 
 // evtx.md section 10 (column Picket) and the rows of section 18 that are about files and chunks.
@@ -192,6 +199,17 @@ const CASES: readonly Case[] = [
     file: chunked({}, three({ signature: 0x12345678 })),
     ids: [1, 3],
     problems: ["record_magic"],
+  },
+  {
+    row: "Q12 a record in sectors that were never written",
+    file: holed(three(undefined), 1),
+    ids: [1, 3],
+    problems: ["record_magic"],
+  },
+  {
+    row: "Q10 zeros, and behind them an older record that the header claims",
+    file: holed([event(7n), event(8n), event(2n)], 1),
+    ids: [7],
   },
   {
     row: "Q13 record size 0",
