@@ -5,17 +5,17 @@
  * - `EvtxFileReader.open(path)`; its `chunkCount`, `header`, `size`;
  * - `reader.readChunks(from, to, decoder, onEvent, onProblem, options)`, synchronous and fast, for
  *   scans: several threads may read ranges of one file, each with its own reader and decoder;
+ * - `reader.scan({from, to, decoder, signal, onEvent, onProblem, onBytes})`, the same with pauses in
+ *   which it can be aborted;
  * - `reader.events()`, an `AsyncIterable` of events that stay valid, for users of the library;
- * - `readEvtxStream(source, …)` for stdin, and `gunzipFile(path)` as its source for `.evtx.gz`;
+ * - `readEvtxStream(source, …)` for stdin, and for `.evtx.gz` with `readGzipBlocks` as its source;
  * - `isEvtxFile(path)`, by signature.
  * `readEvtxInfo` is in `evtx_info.ts`, `checkIntegrity` in `evtx_integrity.ts`.
  *
  * How many chunks there are follows from the size of the file. The header's count is stale in every
  * log that was copied while in use, and wraps at 65,536.
  */
-import { closeSync, createReadStream, fstatSync, openSync, readSync } from "node:fs";
-import { pipeline } from "node:stream";
-import { createGunzip } from "node:zlib";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { decodeChunk, type DecodeOptions } from "../decode/evtx/decode_chunk.ts";
 import { EvtxDecoder } from "../decode/evtx/decoder.ts";
 import { EvtxError, type EvtxProblem } from "../decode/evtx/errors.ts";
@@ -34,6 +34,19 @@ const CHUNKS_PER_READ = 16;
 
 export type OnEvent = (event: EvtxEvent) => void;
 export type OnProblem = (problem: EvtxProblem) => void;
+
+export interface EvtxScanOptions extends DecodeOptions {
+  /** The first chunk, and the one behind the last; the whole file when left out. */
+  readonly from?: number;
+  readonly to?: number;
+  /** Keep one over several files: it knows their templates. */
+  readonly decoder?: EvtxDecoder;
+  readonly signal?: AbortSignal;
+  readonly onEvent: OnEvent;
+  readonly onProblem: OnProblem;
+  /** Called with the size of what was decoded since the call before, in bytes. */
+  readonly onBytes?: (bytes: number) => void;
+}
 
 /** Reads one file; `close` it, or hold it with `using`. */
 export class EvtxFileReader implements Disposable {
@@ -129,6 +142,28 @@ export class EvtxFileReader implements Disposable {
   }
 
   /**
+   * `readChunks` that lets go between reads of 1 MiB, so that a scan can be stopped and can show how
+   * far it is.
+   *
+   * @returns How many events were reported.
+   * @throws {EvtxError} `EVTX_IO`; rejects with the reason of the signal.
+   */
+  async scan(options: EvtxScanOptions): Promise<number> {
+    const { decoder = new EvtxDecoder(), onEvent, onProblem, signal } = options;
+    const end = Math.min(options.to ?? this.chunkCount, this.chunkCount);
+    let count = 0;
+    for (let first = options.from ?? 0; first < end; first += CHUNKS_PER_READ) {
+      signal?.throwIfAborted();
+      const last = Math.min(first + CHUNKS_PER_READ, end);
+      count += this.readChunks(first, last, decoder, onEvent, onProblem, options);
+      const behind = Math.min(this.size, FILE_HEADER_SIZE + last * CHUNK_SIZE);
+      options.onBytes?.(behind - (FILE_HEADER_SIZE + first * CHUNK_SIZE));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return count;
+  }
+
+  /**
    * All events in file order. Each stays valid; a chunk's worth of them is held at a time.
    *
    * @throws {EvtxError} `EVTX_IO`.
@@ -210,14 +245,6 @@ export async function readEvtxStream(
   if (filled === 0) return count;
   const rest = chunk.subarray(0, filled);
   return count + decodeChunk(rest, offset, decoder, onEvent, onProblem, options);
-}
-
-/** The bytes of a gzip file, decompressed as they are asked for. */
-export function gunzipFile(path: string): AsyncIterable<Uint8Array> {
-  const gunzip = createGunzip();
-  // An error of the file reaches the consumer through `gunzip`, which `pipeline` destroys with it.
-  pipeline(createReadStream(path), gunzip, () => {});
-  return gunzip;
 }
 
 /** Reads until `target` is full or the file ends; returns how much was read. */
