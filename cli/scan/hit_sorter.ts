@@ -132,12 +132,16 @@ async function* fromMemory(hits: readonly Hit[]): AsyncGenerator<Hit> {
 
 async function* fromFile(path: string): AsyncGenerator<Hit> {
   let hits: Hit[] = [];
-  const splitter = new LineSplitter({
-    line: (text) => {
-      if (text !== "") hits.push(parseRunLine(text));
+  const splitter = new LineSplitter(
+    {
+      line: (text) => {
+        if (text !== "") hits.push(parseRunLine(text));
+      },
+      tooLong: () => {},
     },
-    tooLong: () => {},
-  }, 0, Infinity);
+    0,
+    Infinity,
+  );
   for await (const block of readBlocks(path)) {
     splitter.push(block);
     yield* hits;

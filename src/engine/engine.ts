@@ -40,6 +40,7 @@ export class RuleEngine {
   readonly #router: Router;
   readonly #results: ResultBuilder;
   readonly #matched: number[] = [];
+  #lastMatched: readonly number[] = [];
 
   constructor(rules: readonly DetectionRule[], options: EngineOptions = {}) {
     this.rules = rules;
@@ -76,9 +77,15 @@ export class RuleEngine {
     return matchNaively(this.rules, event, kind);
   }
 
+  /** The numbers of the rules of the results that `evaluate` returned last. */
+  get lastMatched(): readonly number[] {
+    return this.#lastMatched;
+  }
+
   /** The results of the rules that match, in the order of the rules. */
   evaluate(event: LogEvent): readonly DetectionResult[] {
     const matched = this.match(event);
+    this.#lastMatched = matched;
     if (matched.length === 0) return NO_RESULTS;
     return matched.map((number) => this.#results.build(this.rules[number]!, this.#context));
   }

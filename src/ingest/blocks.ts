@@ -4,6 +4,7 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { Buffer } from "node:buffer";
+import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 
 /** Large enough that reading costs nothing beside parsing, small enough not to matter in memory. */
@@ -66,4 +67,12 @@ export async function* readGzipBlocks(
     packed.destroy();
     unpacked.destroy();
   }
+}
+
+/** The unpacked bytes of a gzip stream. */
+export async function* gunzipBlocks(packed: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const unpacked = createGunzip({ chunkSize: BLOCK_BYTES });
+  // A failure of the source reaches the consumer through `unpacked`.
+  pipeline(Readable.from(packed), unpacked, () => {});
+  for await (const block of unpacked) yield block as Uint8Array;
 }

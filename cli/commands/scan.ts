@@ -1,0 +1,230 @@
+/**
+ * `picket scan`: files in, timeline out.
+ */
+import { Command, Option } from "commander";
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import type { Level } from "../../src/sigma/rule.ts";
+import { type CliIo, EXIT, type ExitCode, OutputClosedError, useColor, writeFully } from "../io.ts";
+import { hitRenderer, OUTPUT_FORMATS, type OutputFormat } from "../render/hits.ts";
+import { ProgressLine } from "../render/progress.ts";
+import { painter, plural } from "../render/text.ts";
+import { findInputs, planUnits } from "../scan/inputs.ts";
+import {
+  errorCount,
+  notLoadedLines,
+  rulesNotLoaded,
+  scanStatistics,
+  scanSummary,
+} from "../scan/report.ts";
+import { scan, type ScanOutcome } from "../scan/scan.ts";
+import { loadSources, selectRules, unknownRules } from "../scan/select_rules.ts";
+import type { ScanSettings } from "../scan/types.ts";
+import {
+  addEngineOptions,
+  addRuleOptions,
+  addTalkOptions,
+  collect,
+  type EngineFlags,
+  instant,
+  levelOption,
+  positive,
+  type RuleOptions,
+  ruleSources,
+  type TalkOptions,
+  UsageError,
+} from "./common.ts";
+
+/** What is typed. */
+export interface ScanOptions extends RuleOptions, EngineFlags, TalkOptions {
+  readonly minLevel?: Level;
+  readonly rule: readonly string[];
+  readonly exclude: readonly string[];
+  readonly since?: number;
+  readonly until?: number;
+  readonly threads?: number;
+  readonly outputFormat?: OutputFormat;
+  readonly output?: string;
+  readonly stats?: string;
+  readonly integrity?: boolean;
+  readonly failOnDetection: boolean;
+  readonly strict: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  picket scan ./evtx
+  picket scan ./evtx --rules ./sigma/rules --min-level high -o timeline.csv
+  zcat events.ndjson.gz | picket scan - --logsource product=windows
+
+Exit codes: 0 done, 1 something found (--fail-on-detection), 2 rules not usable (or --strict and
+some not loaded), 3 wrong usage, 4 some input could not be read, 130 interrupted.`;
+
+export function scanCommand(io: CliIo, exit: (code: ExitCode) => void): Command {
+  const command = new Command("scan")
+    .summary("find what the rules match in EVTX and JSON files")
+    .description(
+      "Reads EVTX and JSON files, plain or gzipped, and prints what the rules match in the order\\n" +
+        "of time. Directories are searched; `-` is stdin.",
+    )
+    .argument("<path...>", "files, directories, patterns, or -");
+  addRuleOptions(command)
+    .addOption(levelOption())
+    .option("--rule <id|title>", "only this rule; repeat for more", collect, [])
+    .option("--exclude <glob>", "skip files of this name or path; repeat for more", collect, [])
+    .option("--since <time>", "only events at or after this time", instant)
+    .option("--until <time>", "only events at or before this time", instant)
+    .option("--threads <n>", "worker threads (default: cores)", positive)
+    .addOption(
+      new Option("--output-format <format>", "default: table on a terminal, else ndjson")
+        .choices(OUTPUT_FORMATS),
+    )
+    .option("-o, --output <file>", "write results to a file; its ending chooses the format")
+    .option("--stats <file>", "write statistics as JSON")
+    .option("--integrity", "also look for signs of tampering in EVTX files", false)
+    .option("--fail-on-detection", "exit with 1 if something was found", false)
+    .option("--strict", "exit with 2 if a rule could not be loaded, 4 for damaged records", false);
+  addEngineOptions(command);
+  addTalkOptions(command);
+  return command.addHelpText("after", EXAMPLES)
+    .action(async (paths: string[], options: ScanOptions) =>
+      exit(await runScan(paths, options, io))
+    );
+}
+
+export async function runScan(
+  paths: readonly string[],
+  options: ScanOptions,
+  io: CliIo,
+): Promise<ExitCode> {
+  const startedAt = performance.now();
+  const paint = painter(useColor(options.color, { ...io, outIsTerminal: io.errIsTerminal }));
+  const say = (line: string): void => {
+    if (!options.quiet) io.err(line);
+  };
+  const sources = ruleSources(options);
+  const settings = scanSettings(options);
+
+  const [inputs, collection] = await Promise.all([
+    findInputs(paths, options.exclude),
+    loadSources(sources),
+  ]);
+  const rules = selectRules(collection.rules, settings);
+  for (const name of unknownRules(collection.rules, options.rule)) {
+    throw new UsageError(`--rule: no rule has the id or title "${name}"`);
+  }
+  const notLoaded = rulesNotLoaded(collection.problems);
+  if (rules.length === 0) {
+    for (const line of notLoadedLines(notLoaded, paint)) io.err(line);
+    io.err("Cannot scan: no rule could be loaded or selected");
+    return EXIT.ruleError;
+  }
+  say(
+    `${plural(rules.length, "rule")} loaded, ${notLoaded.length} not loaded; ` +
+      `${plural(inputs.files.length, "file")} to scan`,
+  );
+  if (notLoaded.length > 0 && !options.quiet) {
+    for (const line of notLoadedLines(notLoaded, paint).slice(2)) io.err(line);
+  }
+  for (const { path, message } of inputs.problems) io.err(`Cannot read ${path}: ${message}`);
+
+  const units = await planUnits(inputs.files);
+  const totalBytes = inputs.files.reduce((sum, file) => sum + file.size, 0);
+  const progress = new ProgressLine(io, inputs.files.length, totalBytes, options.quiet);
+  const threads = options.threads ?? availableParallelism();
+  const outcome = await scan(
+    units,
+    rules,
+    sources,
+    settings,
+    threads,
+    (state) => progress.update(state),
+    io.signal,
+  );
+  progress.clear();
+
+  const closed = await writeHits(outcome, options, io);
+  const seconds = (performance.now() - startedAt) / 1000;
+  const report = {
+    files: inputs.files,
+    unreadable: inputs.problems,
+    collection,
+    rules,
+    outcome,
+    seconds,
+  };
+  if (options.stats !== undefined) {
+    writeFileSync(options.stats, `${JSON.stringify(scanStatistics(report), null, 2)}\n`);
+  }
+  if (!options.quiet) { for (const line of ["", ...scanSummary(report, paint)]) io.err(line); }
+  const { counts } = outcome;
+  if (counts.events === 0) {
+    io.err(`No event was read: nothing in ${plural(inputs.files.length, "file")} could be scanned`);
+  }
+  if (outcome.interrupted) return EXIT.interrupted;
+  if (options.strict && notLoaded.length > 0) return EXIT.ruleError;
+  if (options.failOnDetection && counts.matches > 0) return EXIT.findings;
+  const unreadable = inputs.problems.length > 0 || counts.errors.has("unreadable file");
+  if (closed) return EXIT.ok;
+  if (unreadable || counts.events === 0) return EXIT.incomplete;
+  return options.strict && errorCount(report) > 0 ? EXIT.incomplete : EXIT.ok;
+}
+
+function scanSettings(options: ScanOptions): ScanSettings {
+  return {
+    matchDetail: options.matchDetail,
+    includeEvent: options.includeEvent,
+    logsourceRouting: options.logsourceRouting,
+    index: options.index,
+    logsource: options.logsource,
+    since: options.since,
+    until: options.until,
+    minLevel: options.minLevel,
+    onlyRules: options.rule,
+  };
+}
+
+function outputFormat(options: ScanOptions, io: CliIo): OutputFormat {
+  if (options.outputFormat !== undefined) return options.outputFormat;
+  if (options.output !== undefined) {
+    if (/\.csv$/i.test(options.output)) return "csv";
+    return /\.txt$/i.test(options.output) ? "table" : "ndjson";
+  }
+  return io.outIsTerminal ? "table" : "ndjson";
+}
+
+/** Text is written in pieces of this many characters. */
+const WRITE_CHARACTERS = 64 << 10;
+
+/** @returns Whether the reader of the output went away before the end. */
+async function writeHits(
+  outcome: ScanOutcome,
+  options: ScanOptions,
+  io: CliIo,
+): Promise<boolean> {
+  const toFile = options.output !== undefined && options.output !== "-";
+  const renderer = hitRenderer(outputFormat(options, io), {
+    columns: toFile ? 200 : io.columns,
+    paint: painter(!toFile && useColor(options.color, io)),
+    pretty: !toFile && io.outIsTerminal,
+  });
+  const descriptor = toFile ? openSync(options.output!, "w") : undefined;
+  const write = descriptor === undefined ? io.out : (text: string) => writeFully(descriptor, text);
+  let pending = outcome.counts.matches > 0 || toFile ? renderer.header : "";
+  try {
+    for await (const { json } of outcome.hits()) {
+      pending += renderer.render(json);
+      if (pending.length < WRITE_CHARACTERS) continue;
+      write(pending);
+      pending = "";
+    }
+    if (pending !== "") write(pending);
+    return false;
+  } catch (error) {
+    if (error instanceof OutputClosedError) return true;
+    throw error;
+  } finally {
+    outcome.discard();
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}

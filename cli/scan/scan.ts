@@ -1,0 +1,195 @@
+/**
+ * A whole scan: parts dealt to threads, their hits merged into one order.
+ */
+import { Worker } from "node:worker_threads";
+import type { DetectionRule } from "../../src/sigma/rule.ts";
+import { mergeHits, removeRuns } from "./hit_sorter.ts";
+import { ScanSession } from "./session.ts";
+import {
+  addCounts,
+  emptyCounts,
+  type FromWorker,
+  type Hit,
+  type RuleSources,
+  type ScanCounts,
+  type ScanSettings,
+  type ScanUnit,
+  type ToWorker,
+} from "./types.ts";
+
+export interface ScanProgress {
+  readonly bytes: number;
+  readonly events: number;
+  readonly unitsDone: number;
+  readonly byLevel: Readonly<Record<string, number>>;
+}
+
+export interface ScanOutcome {
+  readonly counts: ScanCounts;
+  /** Whether each rule applied to an event that was met. */
+  readonly applied: readonly boolean[];
+  /** The scan was stopped before its end. */
+  readonly interrupted: boolean;
+  /** In order; to be read once. */
+  hits(): AsyncIterable<OrderedHit>;
+  /** Deletes temporary files; needless after `hits` has been read. */
+  discard(): void;
+}
+
+/** A hit as it is written: a JSON object on one line. */
+export interface OrderedHit {
+  readonly rule: number;
+  readonly json: string;
+}
+
+type Finished = FromWorker & { readonly type: "finished" };
+
+/**
+ * Scans `units` with `threads` threads; with one, in this thread.
+ *
+ * @param rules The selected rules, which each thread loads again from `sources`.
+ */
+export async function scan(
+  units: readonly ScanUnit[],
+  rules: readonly DetectionRule[],
+  sources: RuleSources,
+  settings: ScanSettings,
+  threads: number,
+  onProgress: (progress: ScanProgress) => void,
+  signal: AbortSignal,
+): Promise<ScanOutcome> {
+  const lines = new Array<number>(units.length).fill(0);
+  const finished = threads <= 1 || units.length <= 1
+    ? [await scanHere(units, rules, settings, lines, onProgress, signal)]
+    : await scanInWorkers(units, sources, settings, threads, lines, onProgress, signal);
+  const counts = emptyCounts();
+  for (const part of finished) addCounts(counts, part.counts);
+  const applied = rules.map((_, at) => finished.some((part) => part.applied[at] === true));
+  const held = finished.map((part) => part.hits);
+  const runs = finished.flatMap((part) => part.runs);
+  const firstLines = firstLineOfUnits(units, lines);
+  return {
+    counts,
+    applied,
+    interrupted: signal.aborted,
+    async *hits() {
+      for await (const hit of mergeHits(held, runs)) {
+        yield { rule: hit.rule, json: finishHit(hit, firstLines) };
+      }
+    },
+    discard: () => removeRuns(runs),
+  };
+}
+
+/** Puts the record id in: that of a line is known when the lines of earlier units are counted. */
+function finishHit(hit: Hit, firstLines: readonly number[]): string {
+  const recordId = hit.line === 0 ? "" : String(firstLines[hit.unit]! + hit.line);
+  return `${hit.head}${recordId}${hit.tail}`;
+}
+
+/** How many lines of the same file come before each unit. */
+function firstLineOfUnits(units: readonly ScanUnit[], lines: readonly number[]): number[] {
+  const first: number[] = [];
+  for (const [at, unit] of units.entries()) {
+    const before = units[at - 1];
+    first.push(before?.fileNumber === unit.fileNumber ? first[at - 1]! + lines[at - 1]! : 0);
+  }
+  return first;
+}
+
+async function scanHere(
+  units: readonly ScanUnit[],
+  rules: readonly DetectionRule[],
+  settings: ScanSettings,
+  lines: number[],
+  onProgress: (progress: ScanProgress) => void,
+  signal: AbortSignal,
+): Promise<Finished> {
+  let unitsDone = 0;
+  const session = new ScanSession(rules, settings, (message) => {
+    if (message.type === "progress") onProgress({ ...message, unitsDone });
+  });
+  try {
+    for (const unit of units) {
+      lines[unit.number] = await session.scan(unit, signal);
+      unitsDone++;
+      // A small file is over before a timer or signal had its turn.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      if (signal.aborted) break;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  return session.finish();
+}
+
+/** Deals units to workers as they become free. */
+async function scanInWorkers(
+  units: readonly ScanUnit[],
+  sources: RuleSources,
+  settings: ScanSettings,
+  threads: number,
+  lines: number[],
+  onProgress: (progress: ScanProgress) => void,
+  signal: AbortSignal,
+): Promise<readonly Finished[]> {
+  const latest = new Map<number, FromWorker & { readonly type: "progress" }>();
+  let next = 0;
+  let unitsDone = 0;
+  const tell = (): void => {
+    const byLevel: Record<string, number> = {};
+    let bytes = 0;
+    let events = 0;
+    for (const progress of latest.values()) {
+      bytes += progress.bytes;
+      events += progress.events;
+      for (const [level, hits] of Object.entries(progress.byLevel)) {
+        byLevel[level] = (byLevel[level] ?? 0) + hits;
+      }
+    }
+    onProgress({ bytes, events, unitsDone, byLevel });
+  };
+
+  const runWorker = (id: number): Promise<Finished> =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker(workerUrl());
+      const send = (message: ToWorker): void => worker.postMessage(message);
+      const deal = (): void => {
+        const unit = signal.aborted ? undefined : units[next++];
+        send(unit === undefined ? { type: "finish" } : { type: "unit", unit });
+      };
+      worker.on("error", reject);
+      worker.on("message", (message: FromWorker) => {
+        switch (message.type) {
+          case "ready":
+            deal();
+            break;
+          case "progress":
+            latest.set(id, message);
+            tell();
+            break;
+          case "done":
+            lines[message.unit] = message.lines;
+            unitsDone++;
+            deal();
+            break;
+          case "finished":
+            resolve(message);
+            void worker.terminate();
+            break;
+          case "failed":
+            reject(new Error(message.message));
+            void worker.terminate();
+            break;
+        }
+      });
+      send({ type: "start", rules: sources, settings });
+    });
+  const count = Math.min(threads, units.length);
+  return await Promise.all(Array.from({ length: count }, (_, id) => runWorker(id)));
+}
+
+/** The worker's file: beside this one, or where the executable holds it. */
+function workerUrl(): URL {
+  return new URL("./worker.ts", import.meta.url);
+}

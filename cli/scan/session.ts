@@ -1,0 +1,84 @@
+/**
+ * What one thread holds while it scans: an engine, its counts and its sorted hits.
+ */
+import { RuleEngine } from "../../src/engine/engine.ts";
+import type { DetectionRule } from "../../src/sigma/rule.ts";
+import { HitSorter } from "./hit_sorter.ts";
+import { loadSources, selectRules } from "./select_rules.ts";
+import {
+  emptyCounts,
+  type FromWorker,
+  type RuleSources,
+  type ScanCounts,
+  type ScanSettings,
+  type ScanUnit,
+} from "./types.ts";
+import { UnitScanner } from "./unit_scanner.ts";
+
+/** Progress is told at most this often. */
+const PROGRESS_MS = 100;
+
+/** Scans units one after another. */
+export class ScanSession {
+  readonly #rules: readonly DetectionRule[];
+  readonly #engine: RuleEngine;
+  readonly #counts: ScanCounts = emptyCounts();
+  readonly #sorter = new HitSorter();
+  readonly #scanner: UnitScanner;
+  readonly #send: (message: FromWorker) => void;
+  #toldAt = 0;
+
+  /** @param rules Already selected. */
+  constructor(
+    rules: readonly DetectionRule[],
+    settings: ScanSettings,
+    send: (message: FromWorker) => void,
+  ) {
+    this.#rules = rules;
+    this.#send = send;
+    this.#engine = new RuleEngine(rules, settings);
+    this.#scanner = new UnitScanner(this.#engine, settings, this.#counts, this.#sorter);
+  }
+
+  /** Loads the rules for a thread of its own. */
+  static async open(
+    sources: RuleSources,
+    settings: ScanSettings,
+    send: (message: FromWorker) => void,
+  ): Promise<ScanSession> {
+    const { rules } = await loadSources(sources);
+    return new ScanSession(selectRules(rules, settings), settings, send);
+  }
+
+  /** @returns The unit's number of lines. */
+  scan(unit: ScanUnit, signal: AbortSignal): Promise<number> {
+    return this.#scanner.scan(unit, signal, () => this.#tell());
+  }
+
+  #tell(): void {
+    const now = performance.now();
+    if (now - this.#toldAt < PROGRESS_MS) return;
+    this.#toldAt = now;
+    const { bytes, events } = this.#counts;
+    this.#send({ type: "progress", bytes, events, byLevel: this.#byLevel() });
+  }
+
+  #byLevel(): Record<string, number> {
+    const byLevel: Record<string, number> = {};
+    for (const [rule, hits] of this.#counts.byRule) {
+      const level = this.#rules[rule]!.level ?? "none";
+      byLevel[level] = (byLevel[level] ?? 0) + hits;
+    }
+    return byLevel;
+  }
+
+  /** The counts and hits of all units. */
+  finish(): FromWorker & { readonly type: "finished" } {
+    return {
+      type: "finished",
+      counts: this.#counts,
+      ...this.#sorter.finish(),
+      applied: this.#engine.applied(),
+    };
+  }
+}

@@ -1,0 +1,410 @@
+/**
+ * One part of the input through the engine: events in, hits and counts out.
+ */
+import process from "node:process";
+import { DecodeError, decodeJson } from "../../src/decode/json.ts";
+import { JsonStream } from "../../src/decode/json_stream.ts";
+import { LineSplitter } from "../../src/decode/line_splitter.ts";
+import type { EvtxEvent } from "../../src/decode/evtx/event.ts";
+import type { RuleEngine } from "../../src/engine/engine.ts";
+import type { DetectionResult } from "../../src/engine/result.ts";
+import type { LogEvent } from "../../src/event/event.ts";
+import { internField } from "../../src/event/field.ts";
+import { jsonText } from "../../src/event/json_text.ts";
+import { parseTimestamp, TIMESTAMP_FIELDS } from "../../src/event/timestamp.ts";
+import { scalarText, type Value } from "../../src/event/value.ts";
+import { gunzipBlocks, isGzip, readBlocks, readGzipBlocks } from "../../src/ingest/blocks.ts";
+import { EvtxDecoder } from "../../src/decode/evtx/decoder.ts";
+import type { EvtxProblem } from "../../src/decode/evtx/errors.ts";
+import { CHUNK_SIZE, FILE_HEADER_SIZE, isEvtx } from "../../src/decode/evtx/file_header.ts";
+import { EvtxFileReader, readEvtxStream } from "../../src/ingest/evtx_file.ts";
+import type { HitSorter } from "./hit_sorter.ts";
+import { jsonKind } from "./inputs.ts";
+import {
+  countComputer,
+  countError,
+  type ScanCounts,
+  type ScanSettings,
+  type ScanUnit,
+} from "./types.ts";
+
+/** Fields that name the host, in the order they are tried. */
+const COMPUTER_FIELDS = [
+  "Computer",
+  "Hostname",
+  "ComputerName",
+  "host.name",
+  "hostname",
+  "host",
+  "HOSTNAME",
+].map(internField);
+const TIME_FIELDS = TIMESTAMP_FIELDS.map(internField);
+const CHANNEL_FIELD = internField("Channel");
+/** Chunks between two looks at the clock and at Ctrl-C: 1 MiB. */
+const CHUNKS_PER_STEP = 16;
+/** How much of stdin decides whether it is one event a line. */
+const JSON_HEAD_BYTES = 4096;
+/** A UTF-8 byte order mark, as Windows tools like to write. */
+const BOM = "\uFEFF";
+
+/** Where an event came from, as results carry it under `source`. */
+interface EventPlace {
+  readonly time: number;
+  readonly timestamp: string | undefined;
+  readonly channel: string | undefined;
+  readonly computer: string | undefined;
+}
+
+/** Scans units one after another with one engine. */
+export class UnitScanner {
+  readonly #engine: RuleEngine;
+  readonly #settings: ScanSettings;
+  readonly #counts: ScanCounts;
+  readonly #sorter: HitSorter;
+  readonly #timed: boolean;
+  readonly #decoder = new EvtxDecoder();
+  #earliest = "";
+  #latest = "";
+
+  constructor(
+    engine: RuleEngine,
+    settings: ScanSettings,
+    counts: ScanCounts,
+    sorter: HitSorter,
+  ) {
+    this.#engine = engine;
+    this.#settings = settings;
+    this.#counts = counts;
+    this.#sorter = sorter;
+    this.#timed = settings.since !== undefined || settings.until !== undefined;
+  }
+
+  /** @returns How many lines the unit has, so that lines of later units can be numbered. */
+  async scan(unit: ScanUnit, signal: AbortSignal, tick: () => void): Promise<number> {
+    const { file } = unit;
+    try {
+      if (file.kind === "evtx") {
+        await this.#scanEvtx(unit, signal, tick);
+        return 0;
+      }
+      if (file.path === "-") return await this.#scanStdin(unit, signal, tick);
+      const blocks = file.gzip
+        ? readGzipBlocks(file.path, (bytes) => this.#counts.bytes += bytes, signal)
+        : counting(readBlocks(file.path, unit.from, unit.to, signal), this.#counts);
+      return await this.#scanJson(unit, file.kind, blocks, tick);
+    } catch (error) {
+      signal.throwIfAborted();
+      const message = error instanceof Error ? error.message : String(error);
+      countError(this.#counts, "unreadable file", file.path, "", message);
+      return 0;
+    }
+  }
+
+  async #scanEvtx(unit: ScanUnit, signal: AbortSignal, tick: () => void): Promise<void> {
+    const { file } = unit;
+    if (file.gzip) {
+      const blocks = readGzipBlocks(file.path, (bytes) => this.#counts.bytes += bytes, signal);
+      await this.#scanEvtxStream(unit, blocks, tick);
+      return;
+    }
+    using reader = EvtxFileReader.open(file.path);
+    const end = Math.min(reader.chunkCount, chunkNumber(unit.to));
+    for (let at = chunkNumber(unit.from); at < end; at += CHUNKS_PER_STEP) {
+      const to = Math.min(end, at + CHUNKS_PER_STEP);
+      reader.readChunks(at, to, this.#decoder, this.#onEvtx(unit), this.#onProblem(file.path));
+      this.#counts.bytes += (to - at) * CHUNK_SIZE;
+      tick();
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      signal.throwIfAborted();
+    }
+  }
+
+  async #scanEvtxStream(
+    unit: ScanUnit,
+    blocks: AsyncIterable<Uint8Array>,
+    tick: () => void,
+  ): Promise<void> {
+    const ticking = async function* (): AsyncIterable<Uint8Array> {
+      for await (const block of blocks) {
+        yield block;
+        tick();
+      }
+    };
+    const onProblem = this.#onProblem(unit.file.path);
+    await readEvtxStream(ticking(), this.#decoder, this.#onEvtx(unit), onProblem);
+  }
+
+  #onEvtx(unit: ScanUnit): (event: EvtxEvent) => void {
+    return (event) => this.#evtxEvent(event, unit);
+  }
+
+  #onProblem(path: string): (problem: EvtxProblem) => void {
+    return ({ reason, message, offset }) =>
+      countError(this.#counts, `EVTX ${reason}`, path, `byte ${offset}`, message);
+  }
+
+  #evtxEvent(event: EvtxEvent, unit: ScanUnit): void {
+    const time = event.timestampMs;
+    if (!this.#evaluates(time)) return;
+    const results = this.#engine.evaluate(event);
+    if (results.length === 0) return;
+    const place: EventPlace = {
+      time: time + event.timestampRemainder / 10_000,
+      timestamp: event.timestampText,
+      channel: event.channel,
+      computer: event.computer,
+    };
+    this.#hit(results, unit, Number(event.recordId), 0, String(event.recordId), place);
+  }
+
+  /** What stdin holds is known when its first bytes have come. */
+  async #scanStdin(unit: ScanUnit, signal: AbortSignal, tick: () => void): Promise<number> {
+    const [head, blocks] = await peek(counting(stdinBlocks(signal), this.#counts));
+    const unpacked = isGzip(head) ? gunzipBlocks(blocks) : blocks;
+    const [first, rest] = isGzip(head) ? await peek(unpacked) : [head, unpacked] as const;
+    if (isEvtx(first)) {
+      await this.#scanEvtxStream(unit, rest, tick);
+      return 0;
+    }
+    return await this.#scanJson(unit, jsonKind(first.subarray(0, JSON_HEAD_BYTES)), rest, tick);
+  }
+
+  async #scanJson(
+    unit: ScanUnit,
+    kind: "lines" | "json",
+    blocks: AsyncIterable<Uint8Array>,
+    tick: () => void,
+  ): Promise<number> {
+    const { file } = unit;
+    const counts = this.#counts;
+    let lines = 0;
+    let replaced = 0;
+    const onText = (text: string, offset: number): void => {
+      lines++;
+      if (lines === 1 && text.startsWith(BOM)) text = text.slice(1);
+      if (text === "" || text.trim() === "") return;
+      if (replaced === 0 && text.includes("\uFFFD")) replaced = lines;
+      this.#jsonEvent(text, offset, lines, unit);
+    };
+    const push = kind === "json"
+      ? jsonPusher(
+        onText,
+        (message, offset) =>
+          countError(counts, "not JSON", file.path, `character ${offset}`, message),
+      )
+      : linePusher(unit.from, onText, (offset, bytes) =>
+        countError(
+          counts,
+          "line too long",
+          file.path,
+          `byte ${offset}`,
+          `a line of ${bytes} bytes was skipped`,
+        ));
+    for await (const block of blocks) {
+      push.block(block);
+      tick();
+    }
+    push.end();
+    if (replaced > 0) {
+      countError(
+        counts,
+        "invalid UTF-8 or replacement characters (evaluated all the same)",
+        file.path,
+        `event ${replaced}`,
+        "bytes that are not UTF-8 were read as U+FFFD",
+      );
+    }
+    return lines;
+  }
+
+  #jsonEvent(text: string, offset: number, line: number, unit: ScanUnit): void {
+    const counts = this.#counts;
+    let event: LogEvent;
+    try {
+      event = decodeJson(text);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      counts.events++;
+      countError(counts, "not a JSON event", unit.file.path, `line ${line}`, error.message);
+      return;
+    }
+    if (!this.#timed) this.#noteTime(event);
+    if (!this.#evaluates(this.#timed ? eventTimestamp(event)[0] : undefined)) return;
+    const results = this.#engine.evaluate(event);
+    if (results.length === 0) return;
+    const [when, timestamp] = eventTimestamp(event);
+    this.#hit(results, unit, offset, line, undefined, {
+      time: when ?? Infinity,
+      timestamp,
+      channel: scalarText(event.get(CHANNEL_FIELD)),
+      computer: firstText(event),
+    });
+  }
+
+  /**
+   * Keeps the first and last time. Texts in UTC of one length sort as their instants do, so only
+   * those that widen the range are parsed.
+   */
+  #noteTime(event: LogEvent): void {
+    const text = event.get(TIME_FIELDS[0]!);
+    if (typeof text === "string" && text.length === this.#earliest.length && text.endsWith("Z")) {
+      if (text >= this.#earliest && text <= this.#latest) return;
+    }
+    const [time] = eventTimestamp(event);
+    if (time === undefined) return;
+    const counts = this.#counts;
+    counts.firstTime = Math.min(counts.firstTime, time);
+    counts.lastTime = Math.max(counts.lastTime, time);
+    if (typeof text !== "string" || !text.endsWith("Z")) return;
+    const fresh = text.length !== this.#earliest.length;
+    if (fresh || text < this.#earliest) this.#earliest = text;
+    if (fresh || text > this.#latest) this.#latest = text;
+  }
+
+  /** Counts an event and says whether its time is asked for. */
+  #evaluates(time: number | undefined): boolean {
+    const counts = this.#counts;
+    counts.events++;
+    if (time !== undefined) {
+      if (time < counts.firstTime) counts.firstTime = time;
+      if (time > counts.lastTime) counts.lastTime = time;
+    }
+    if (this.#timed) {
+      const { since, until } = this.#settings;
+      if (time === undefined) return false;
+      if (since !== undefined && time < since) return false;
+      if (until !== undefined && time > until) return false;
+    }
+    counts.eventsEvaluated++;
+    return true;
+  }
+
+  #hit(
+    results: readonly DetectionResult[],
+    unit: ScanUnit,
+    position: number,
+    line: number,
+    recordId: string | undefined,
+    place: EventPlace,
+  ): void {
+    const counts = this.#counts;
+    counts.eventsWithHits++;
+    counts.matches += results.length;
+    if (Number.isFinite(place.time)) {
+      counts.firstTime = Math.min(counts.firstTime, place.time);
+      counts.lastTime = Math.max(counts.lastTime, place.time);
+    }
+    if (place.computer !== undefined) countComputer(counts, place.computer, results.length);
+    const tail = `,"channel":${jsonText(place.channel ?? null)}` +
+      `,"computer":${jsonText(place.computer ?? null)}` +
+      `,"timestamp":${jsonText(place.timestamp ?? null)}}}`;
+    const matched = this.#engine.lastMatched;
+    for (const [at, result] of results.entries()) {
+      const rule = matched[at]!;
+      counts.byRule.set(rule, (counts.byRule.get(rule) ?? 0) + 1);
+      const body = jsonText(result).slice(0, -1);
+      this.#sorter.add({
+        time: place.time,
+        file: unit.fileNumber,
+        position,
+        rule,
+        unit: unit.number,
+        line,
+        head: `${body},"source":{"path":${jsonText(unit.file.path)},"record_id":${recordId ?? ""}`,
+        tail,
+      });
+    }
+  }
+}
+
+interface BlockPusher {
+  block(block: Uint8Array): void;
+  end(): void;
+}
+
+function linePusher(
+  from: number,
+  line: (text: string, offset: number) => void,
+  tooLong: (offset: number, bytes: number) => void,
+): BlockPusher {
+  const splitter = new LineSplitter({ line, tooLong }, from);
+  return { block: (block) => splitter.push(block), end: () => splitter.end() };
+}
+
+function jsonPusher(
+  value: (text: string, offset: number) => void,
+  problem: (message: string, offset: number) => void,
+): BlockPusher {
+  const stream = new JsonStream({ value, problem });
+  const decoder = new TextDecoder();
+  return {
+    block: (block) => stream.push(decoder.decode(block, { stream: true })),
+    end: () => {
+      stream.push(decoder.decode());
+      stream.end();
+    },
+  };
+}
+
+async function* stdinBlocks(signal: AbortSignal): AsyncIterable<Uint8Array> {
+  for await (const block of process.stdin) {
+    signal.throwIfAborted();
+    yield block as Uint8Array;
+  }
+}
+
+async function* counting(
+  blocks: AsyncIterable<Uint8Array>,
+  counts: ScanCounts,
+): AsyncIterable<Uint8Array> {
+  for await (const block of blocks) {
+    counts.bytes += block.length;
+    yield block;
+  }
+}
+
+/** The first block, and a stream that begins with it. */
+async function peek(
+  blocks: AsyncIterable<Uint8Array>,
+): Promise<readonly [Uint8Array, AsyncIterable<Uint8Array>]> {
+  const iterator = blocks[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  const head = first.done === true ? new Uint8Array() : first.value;
+  const all = async function* (): AsyncIterable<Uint8Array> {
+    if (first.done === true) return;
+    yield head;
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+      yield next.value;
+    }
+  };
+  return [head, all()];
+}
+
+/** The chunk of an EVTX file that begins at a byte offset. */
+function chunkNumber(offset: number): number {
+  return Math.max(0, Math.ceil((offset - FILE_HEADER_SIZE) / CHUNK_SIZE));
+}
+
+/** The event's instant in milliseconds and as an ISO 8601 text. */
+function eventTimestamp(event: LogEvent): readonly [number | undefined, string | undefined] {
+  for (const field of TIME_FIELDS) {
+    const value = event.get(field);
+    const time = parseTimestamp(value);
+    if (time !== undefined) return [time, isoText(value, time)];
+  }
+  return [undefined, undefined];
+}
+
+/** A text that is already in the usual form keeps its digits beyond the millisecond. */
+function isoText(value: Value | undefined, time: number): string {
+  if (typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)) return value;
+  return new Date(time).toISOString();
+}
+
+function firstText(event: LogEvent): string | undefined {
+  for (const field of COMPUTER_FIELDS) {
+    const text = scalarText(event.get(field));
+    if (text !== undefined && text !== "") return text;
+  }
+  return undefined;
+}

@@ -1,0 +1,38 @@
+/**
+ * A thread of a scan: loads the rules itself and scans the parts it is given.
+ */
+import { parentPort } from "node:worker_threads";
+import { ScanSession } from "./session.ts";
+import type { FromWorker, ToWorker } from "./types.ts";
+
+const port = parentPort;
+if (port !== null) {
+  let session: ScanSession | undefined;
+  const never = new AbortController().signal;
+  const send = (message: FromWorker): void => port.postMessage(message);
+  const handle = async (message: ToWorker): Promise<void> => {
+    switch (message.type) {
+      case "start":
+        session = await ScanSession.open(message.rules, message.settings, send);
+        send({ type: "ready" });
+        break;
+      case "unit": {
+        const lines = await session!.scan(message.unit, never);
+        send({ type: "done", unit: message.unit.number, lines });
+        break;
+      }
+      case "finish":
+        send(session!.finish());
+        port.close();
+        break;
+    }
+  };
+  port.on("message", (message: ToWorker) => {
+    handle(message).catch((error: unknown) => {
+      send({
+        type: "failed",
+        message: error instanceof Error ? error.stack ?? error.message : String(error),
+      });
+    });
+  });
+}
