@@ -10,7 +10,7 @@ import process from "node:process";
 import { parseAllDocuments } from "yaml";
 import { compileRegex } from "../src/engine/regex/compile.ts";
 import { parseRegex } from "../src/engine/regex/parse.ts";
-import { HOSTILE_PATTERNS, hostileTexts } from "../test/arbitraries/regex.ts";
+import { HOSTILE_PATTERNS, hostileTexts, picker } from "../test/arbitraries/regex.ts";
 import { matchesNaively } from "../test/support/regex_oracle.ts";
 
 const CORPUS = new URL("../../shared/corpus/sigma/", import.meta.url);
@@ -119,3 +119,25 @@ if (existsSync(CORPUS)) {
   console.log(`skipped SigmaHQ: no corpus at ${CORPUS.pathname}`);
 }
 report("hostile", HOSTILE_PATTERNS.map((source) => measure({ source, flags: "" })));
+
+// Texts that bring new sets of positions all the time, so that the table never helps: every run
+// meets a text of its own. This is what linear time costs without luck.
+const SHIFTING: readonly (readonly [source: string, parts: readonly string[]])[] = [
+  [String.raw`(?i)\.exe["']?\s+[^"]{0,64}werfaultsecure\.exe`, [".exe ", "a", "w"]],
+  ["[ab]*a[ab]{200}c", ["a", "b"]],
+  [String.raw`ping\s+-n.{6,64}echo EEEE\s?>\s?`, ["ping -n", "x", "echo "]],
+  ["(?:a.{0,60}){100}b", ["x", "a"]],
+];
+console.log("fresh random texts of 64 KiB, median and worst of 15 after one:");
+const pick = picker(7);
+for (const [source, parts] of SHIFTING) {
+  const regex = compileRegex(source, "");
+  const runs = Array.from({ length: 16 }, () => {
+    let text = "";
+    while (text.length < LENGTH) text += parts[pick(parts.length)]!;
+    return timed(() => regex.test(text));
+  }).slice(1).sort((a, b) => a - b);
+  console.log(
+    `  ${runs[7]!.toFixed(1)} ms, ${runs[14]!.toFixed(1)} ms  ${regex.engine}  ${source}`,
+  );
+}

@@ -31,6 +31,7 @@ export class Cursor {
   flags: Flags = NO_FLAGS;
   /** Set once `\b` or a kin is met, to whether it means ASCII words. */
   asciiWords: boolean | undefined;
+  stackedRepetitions = 0;
   readonly groupNames: Set<string> = new Set();
   readonly #source: string;
 

@@ -95,18 +95,19 @@ function parseConcat(cursor: Cursor, depth: number): Node {
       }
       continue;
     }
-    items.push(parseRepetitions(cursor, atom, depth));
+    items.push(parseRepetitions(cursor, atom));
   }
   return concat(items);
 }
 
-function parseRepetitions(cursor: Cursor, atom: Node, depth: number): Node {
+function parseRepetitions(cursor: Cursor, atom: Node): Node {
   let node = atom;
-  for (let level = depth + 1;; level++) {
+  for (let count = 0;; count++) {
     cursor.skipBlank();
     const bounds = parseBounds(cursor);
     if (bounds === undefined) return node;
-    if (level > MAX_NESTING) {
+    // Repetitions of repetitions nest without brackets, so they have an allowance of their own.
+    if (count > 0 && ++cursor.stackedRepetitions > MAX_NESTING) {
       throw cursor.error("REGEX_TOO_LARGE", `nested more than ${MAX_NESTING} deep`);
     }
     // Lazy or greedy finds the same texts.

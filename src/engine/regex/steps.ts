@@ -11,17 +11,15 @@ import { KINDS } from "./context.ts";
 /** A bit set of positions. */
 export type Bits = Int32Array;
 
-interface Jump {
-  readonly bits: number;
-  /** Word number and bits, alternating. */
-  readonly targets: readonly number[];
-}
-
 interface Table {
   /** Positions that lead to their right neighbour. */
   readonly shifted: Bits;
-  /** By word. */
-  readonly jumps: readonly (readonly Jump[])[];
+  /**
+   * The other edges, flat, since a step reads them for each character: bits, twice the number of
+   * target words, then word number and bits of each. `jumpsAt[word]` is where a word's begin.
+   */
+  readonly jumps: Int32Array;
+  readonly jumpsAt: Int32Array;
   readonly first: Bits;
   /** Word number and bits, alternating. */
   readonly last: readonly number[];
@@ -57,21 +55,23 @@ export class Steps {
    * @returns Whether a position is active afterwards.
    */
   advance(active: Bits, before: number, after: number, allowed: Bits, next: Bits): boolean {
-    const { shifted, jumps, first } = this.#table(before, after);
+    const { shifted, jumps, jumpsAt, first } = this.#table(before, after);
     const { words } = this;
-    next.set(first);
+    for (let word = 0; word < words; word++) next[word] = first[word]!;
     for (let word = 0; word < words; word++) {
       const bits = active[word]!;
       if (bits === 0) continue;
       const moving = bits & shifted[word]!;
       next[word]! |= moving << 1;
       if (moving < 0 && word + 1 < words) next[word + 1]! |= 1;
-      const here = jumps[word]!;
-      for (let i = 0; i < here.length; i++) {
-        const jump = here[i]!;
-        if ((bits & jump.bits) === 0) continue;
-        const { targets } = jump;
-        for (let at = 0; at < targets.length; at += 2) next[targets[at]!]! |= targets[at + 1]!;
+      const end = jumpsAt[word + 1]!;
+      for (let at = jumpsAt[word]!; at < end;) {
+        const taken = (bits & jumps[at]!) !== 0;
+        const behind = at + 2 + jumps[at + 1]!;
+        if (taken) {
+          for (at += 2; at < behind; at += 2) next[jumps[at]!]! |= jumps[at + 1]!;
+        }
+        at = behind;
       }
     }
     let any = 0;
@@ -119,7 +119,20 @@ export class Steps {
       if ((mask & context) !== 0) addBit(lastBits, to);
     }
     const accepting = (nullable & context) !== 0;
-    return { shifted, jumps, first: firstBits, last: lastBits, nullable: accepting };
+    const flat: number[] = [];
+    const jumpsAt = new Int32Array(words + 1);
+    for (const [word, here] of jumps.entries()) {
+      for (const { bits, targets } of here) flat.push(bits, targets.length, ...targets);
+      jumpsAt[word + 1] = flat.length;
+    }
+    return {
+      shifted,
+      jumps: Int32Array.from(flat),
+      jumpsAt,
+      first: firstBits,
+      last: lastBits,
+      nullable: accepting,
+    };
   }
 }
 

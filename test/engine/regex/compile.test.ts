@@ -208,6 +208,8 @@ const REFUSED: readonly (readonly [
   [String.raw`\xg0`, "REGEX_SYNTAX", 0, /hexadecimal/],
   ["(".repeat(300) + ")".repeat(300), "REGEX_TOO_LARGE", 251, /nested/],
   ["[".repeat(300), "REGEX_TOO_LARGE", 250, /nested/],
+  ["a" + "+".repeat(300), "REGEX_TOO_LARGE", 253, /nested/],
+  ["(".repeat(200) + "a" + "+++)".repeat(200), "REGEX_TOO_LARGE", 703, /nested/],
   ["a{100}{101}", "REGEX_TOO_LARGE", 0, /10100 characters/],
   ["((a{1000}){1000}){1000}", "REGEX_TOO_LARGE", 0, /count less far/],
   ["a?".repeat(1000), "REGEX_TOO_LARGE", 0, /optional parts/],
