@@ -126,7 +126,8 @@ class ChunkWalk {
       // Slack holds older records as a rule, so only newer and intact ones count.
       if (isFree && (!isWhole || id <= maxId)) break;
       if (!isWhole) this.#decoder.counters.sizeCopyMismatches++;
-      this.#record(at, size, false);
+      // A record of another log, in the buffer an export was made with, has no template here.
+      if (!this.#record(at, size, false, isFree) && isFree) break;
       if (id > maxId) maxId = id;
       at += size;
     }
@@ -141,7 +142,7 @@ class ChunkWalk {
     const chunk = this.#chunk;
     for (let at = findRecord(chunk, this.#at); at >= 0; at = findRecord(chunk, at)) {
       const size = u32(chunk, at + 4);
-      this.#record(at, size, true);
+      this.#record(at, size, true, true);
       at += size;
     }
   }
@@ -153,21 +154,26 @@ class ChunkWalk {
     else this.#problem("chunk_magic", 0, "chunk signature is wrong");
   }
 
-  #record(at: number, size: number, recovered: boolean): void {
+  /**
+   * Reports the record, or the problem it has.
+   *
+   * @param isSlack slack is overwritten piece by piece, so what is broken there is no problem.
+   * @returns Whether there was an event.
+   */
+  #record(at: number, size: number, recovered: boolean, isSlack: boolean): boolean {
     try {
       const event = this.#decoder.decode(at, size, recovered);
-      if (event === undefined) {
-        if (!recovered) this.#problem("partial", at, "record was not written to its end");
-        return;
+      if (event !== undefined) {
+        this.count++;
+        this.#onEvent(event);
+        return true;
       }
-      this.count++;
-      this.#onEvent(event);
+      if (!isSlack) this.#problem("partial", at, "record was not written to its end");
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
-      // Slack is overwritten piece by piece, so what is broken there is no damage.
-      if (recovered) return;
-      this.#problem(error.reason, at, error.message);
+      if (!isSlack) this.#problem(error.reason, at, error.message);
     }
+    return false;
   }
 
   #problem(reason: EvtxProblemReason, at: number, message: string): void {
