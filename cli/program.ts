@@ -6,6 +6,7 @@ import process from "node:process";
 import { PicketError } from "../src/event/errors.ts";
 import { VERSION } from "./build_info.ts";
 import { UsageError } from "./commands/common.ts";
+import { rulesCommand } from "./commands/rules.ts";
 import { scanCommand } from "./commands/scan.ts";
 import {
   type CliIo,
@@ -56,6 +57,7 @@ function buildProgram(io: CliIo, exit: (code: ExitCode) => void): Command {
       "\nExamples:\n  picket scan ./evtx\n  picket scan ./evtx --rules ./sigma/rules -o timeline.csv",
     );
   program.addCommand(scanCommand(io, exit));
+  program.addCommand(rulesCommand(io, exit));
   configure(program, io);
   return program;
 }
