@@ -13,6 +13,10 @@ import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
+import { ByteBuffer } from "../../src/decode/evtx/byte_buffer.ts";
+import { JsonTextWriter } from "../../src/decode/evtx/json_text.ts";
+import { toXml } from "../../src/decode/evtx/xml.ts";
+import { jsonText } from "../../src/event/json_text.ts";
 import type { Value } from "../../src/event/value.ts";
 import { decodeEvtx } from "../support/evtx_decode.ts";
 import { explain, type PeerName } from "./evtx_differences.ts";
@@ -33,6 +37,8 @@ class Tally {
   files = 0;
   records = 0;
   identical = 0;
+  /** Identical to what `toXml` writes. */
+  identicalXml = 0;
   /** Equal but for differences that have a reason. */
   equivalent = 0;
   readonly kinds = new Map<string, { count: number; why: string }>();
@@ -45,13 +51,27 @@ class Tally {
   }
 }
 
+const json = new ByteBuffer();
+const encoder = new TextEncoder();
+const wrongJson: string[] = [];
+
 function decodeOurs(path: string): OurFile {
   const bytes = readFileSync(path);
-  const { records, problems } = decodeEvtx(bytes);
+  const xml: ReadonlyMap<string, string>[] = [];
+  const writer = new JsonTextWriter();
+  const { records, problems } = decodeEvtx(bytes, {}, (event) => {
+    const [root] = outermost(toXml(event), "Event");
+    xml.push(root === undefined ? new Map() : leaves(projectXml(root)));
+    json.clear();
+    writer.append(event, json);
+    const text = new TextDecoder().decode(json.written());
+    const expected = new TextDecoder().decode(encoder.encode(jsonText(event.toValue())));
+    if (text !== expected) wrongJson.push(`${basename(path)}: record ${event.recordId}`);
+  });
   return {
     bytes,
     problems,
-    records: records.map(({ id, offset, chunkOffset, value }) => {
+    records: records.map(({ id, offset, chunkOffset, value }, at) => {
       const own = leaves(value);
       return {
         id: own.get("Event.System.EventRecordID") ?? String(id),
@@ -59,6 +79,7 @@ function decodeOurs(path: string): OurFile {
         offset,
         chunkOffset,
         leaves: own,
+        xml: xml[at]!,
       };
     }),
   };
@@ -108,6 +129,12 @@ function compareRecord(
   tally: Tally,
 ): void {
   tally.records++;
+  if (
+    mine.xml.size === other.leaves.size &&
+    [...mine.xml].every(([k, v]) => other.leaves.get(k) === v)
+  ) {
+    tally.identicalXml++;
+  }
   let explained = 0;
   let unexplained = 0;
   for (const path of new Set([...mine.leaves.keys(), ...other.leaves.keys()])) {
@@ -221,19 +248,23 @@ async function main(): Promise<number> {
     }
   }
   report(files.length, records, tallies);
-  return [...tallies.values()].some(({ unexplained }) => unexplained.length > 0) ? 1 : 0;
+  return wrongJson.length > 0 ||
+      [...tallies.values()].some(({ unexplained }) => unexplained.length > 0)
+    ? 1
+    : 0;
 }
 
 function report(files: number, records: number, tallies: ReadonlyMap<string, Tally>): void {
-  console.log(`\nPicket: ${files} files, ${records} records\n`);
+  console.log(`\nPicket: ${files} files, ${records} records`);
+  console.log(`JSON text unlike the projection: ${wrongJson.length} ${wrongJson.slice(0, 5)}\n`);
   console.log(
-    "| peer | files | records in both | identical | equal but for spelling | unexplained |",
+    "| peer | files | records in both | identical as JSON | identical as XML | equal but for spelling | unexplained |",
   );
-  console.log("| --- | ---: | ---: | ---: | ---: | ---: |");
+  console.log("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
   for (const [name, tally] of tallies) {
-    const { files, records, identical, equivalent, unexplained } = tally;
+    const { files, records, identical, identicalXml, equivalent, unexplained } = tally;
     console.log(
-      `| ${name} | ${files} | ${records} | ${identical} | ${equivalent} | ${unexplained.length} |`,
+      `| ${name} | ${files} | ${records} | ${identical} | ${identicalXml} | ${equivalent} | ${unexplained.length} |`,
     );
   }
   console.log("\n| peer | kind of difference | count | why |\n| --- | --- | ---: | --- |");

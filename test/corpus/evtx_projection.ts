@@ -6,7 +6,8 @@ import type { Value } from "../../src/event/value.ts";
 import { isObject, scalarText } from "../../src/event/value.ts";
 import { elements, textOf, type XmlElement } from "./evtx_xml.ts";
 
-type Members = Record<string, Value>;
+/** A map, because hostile events name their fields `__proto__`. */
+type Members = Map<string, Value>;
 
 /** The record as an object with the root's name as only key. */
 export function projectXml(root: XmlElement): Value {
@@ -18,9 +19,9 @@ function projected(element: XmlElement): Value {
   const text = textOf(element);
   const attributes = element.attributes.filter(([, value]) => value !== "");
   if (attributes.length === 0 && children.length === 0) return text === "" ? null : text;
-  const members: Members = {};
-  if (attributes.length > 0) members["#attributes"] = Object.fromEntries(attributes);
-  if (text !== "") members["#text"] = text;
+  const members: Members = new Map();
+  if (attributes.length > 0) members.set("#attributes", Object.fromEntries(attributes));
+  if (text !== "") members.set("#text", text);
   const isContainer = element.name === "EventData" || element.name === "UserData";
   const data = isContainer ? elements(element, "Data") : [];
   addData(members, data);
@@ -29,9 +30,9 @@ function projected(element: XmlElement): Value {
     if (isContainer && child.name === "Data") continue;
     const before = seen.get(child.name) ?? 0;
     seen.set(child.name, before + 1);
-    members[before === 0 ? child.name : `${child.name}_${before}`] = projected(child);
+    members.set(before === 0 ? child.name : `${child.name}_${before}`, projected(child));
   }
-  return members;
+  return Object.fromEntries(members);
 }
 
 function addData(members: Members, data: readonly XmlElement[]): void {
@@ -39,13 +40,13 @@ function addData(members: Members, data: readonly XmlElement[]): void {
   if (named.some(([name]) => name !== "")) {
     for (const [name, value] of named) {
       if (name === "") continue;
-      const earlier = Object.hasOwn(members, name) ? members[name] : undefined;
-      if (earlier === undefined) members[name] = value;
-      else members[name] = Array.isArray(earlier) ? [...earlier, value] : [earlier, value];
+      const earlier = members.get(name);
+      if (earlier === undefined) members.set(name, value);
+      else members.set(name, Array.isArray(earlier) ? [...earlier, value] : [earlier, value]);
     }
   } else if (data.length > 0) {
     const values = named.map(([, value]) => value);
-    members["Data"] = { "#text": values.length === 1 ? values[0]! : values };
+    members.set("Data", { "#text": values.length === 1 ? values[0]! : values });
   }
 }
 

@@ -16,6 +16,8 @@ export interface OurRecord {
   readonly offset: number;
   readonly chunkOffset: number;
   readonly leaves: ReadonlyMap<string, string>;
+  /** The same out of the record's XML text. */
+  readonly xml: ReadonlyMap<string, string>;
 }
 
 export interface OurFile {

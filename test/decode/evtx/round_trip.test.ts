@@ -1,14 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { ByteBuffer } from "../../../src/decode/evtx/byte_buffer.ts";
 import type { EvtxEvent } from "../../../src/decode/evtx/event.ts";
+import { JsonTextWriter } from "../../../src/decode/evtx/json_text.ts";
+import { toXml } from "../../../src/decode/evtx/xml.ts";
+import { jsonText } from "../../../src/event/json_text.ts";
 import { scalarText } from "../../../src/event/value.ts";
 import { scalarValue, windowsEvent } from "../../arbitraries/evtx.ts";
+import { explain } from "../../corpus/evtx_differences.ts";
+import { leaves, projectXml } from "../../corpus/evtx_projection.ts";
+import { outermost } from "../../corpus/evtx_xml.ts";
 import { decodeEvtx } from "../../support/evtx_decode.ts";
 import { eventRecord, guidOf, type WindowsEventSpec } from "../../support/evtx_event.ts";
 import { element, instance, normal, template } from "../../support/evtx_tree.ts";
 import { real64 } from "../../support/evtx_values.ts";
 import { oneChunk, writeEvtx, writeEvtxFile } from "../../support/evtx_writer.ts";
+
+function decodeUtf8(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
 
 test("decodeChunk() gives back every event that writeEvtx() wrote", () => {
   fc.assert(fc.property(fc.array(windowsEvent, { minLength: 1, maxLength: 8 }), (cases) => {
@@ -29,6 +40,43 @@ test("an event's snapshot says what the event said", () => {
       kept.map((event) => event.toValue()),
       decoded.records.map(({ value }) => value),
     );
+  }));
+});
+
+test("JsonTextWriter writes the text of toValue(), whatever it wrote before", () => {
+  const cases = fc.array(windowsEvent, { minLength: 1, maxLength: 6 });
+  fc.assert(fc.property(cases, fc.infiniteStream(fc.nat({ max: 5 })), (events, order) => {
+    // Records again and again in any order: the writer keeps what it compiled for their shapes.
+    const records = Array.from({ length: 20 }, () => events[order.next().value! % events.length]!)
+      .map(({ spec, style }) => eventRecord(spec, 0n, style));
+    const writer = new JsonTextWriter();
+    const out = new ByteBuffer();
+    const [first, second] = [records.slice(0, 10), records.slice(10)];
+    const file = writeEvtxFile([{ records: first }, { records: second }]);
+    decodeEvtx(file.bytes, {}, (event) => {
+      out.clear();
+      writer.append(event, out);
+      // A lone surrogate has no UTF-8; both ways must replace it alike.
+      const expected = new TextEncoder().encode(jsonText(event.toValue()));
+      assert.equal(decodeUtf8(out.written()), decodeUtf8(expected));
+    });
+  }));
+});
+
+test("toXml() holds what toValue() holds", () => {
+  fc.assert(fc.property(windowsEvent, ({ spec, style }) => {
+    const { bytes } = oneChunk([eventRecord(spec, 0n, style)]);
+    decodeEvtx(bytes, {}, (event) => {
+      const [root] = outermost(toXml(event), "Event");
+      const written = leaves(projectXml(root!));
+      for (const [path, text] of leaves(event.toValue())) {
+        const shown = written.get(path) ?? "";
+        assert.ok(
+          text === shown || explain("companion", text, shown, path) !== undefined,
+          `${path}: ${JSON.stringify(text)} is written as ${JSON.stringify(shown)}`,
+        );
+      }
+    });
   }));
 });
 
