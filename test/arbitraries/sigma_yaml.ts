@@ -66,6 +66,11 @@ export const conditionText: fc.Arbitrary<string> = fc.array(
   { maxLength: 40 },
 ).map((words) => words.join(" "));
 
+/** What is right nearly always, so that whole rules are right often enough. */
+function mostly<T, U>(good: fc.Arbitrary<T>, bad: fc.Arbitrary<U>): fc.Arbitrary<T | U> {
+  return fc.oneof({ weight: 30, arbitrary: good }, { weight: 1, arbitrary: bad });
+}
+
 const FIELDS = ["Image", "CommandLine", "EventID", "a.b", "x[any]", "x[0].y", "", "."] as const;
 const MODIFIERS = [
   "contains",
@@ -90,7 +95,7 @@ const MODIFIERS = [
   "kontains",
 ] as const;
 
-const key = fc.tuple(
+const wildKey = fc.tuple(
   fc.constantFrom(...FIELDS),
   fc.array(fc.constantFrom(...MODIFIERS), { maxLength: 3 }),
 ).map(([field, modifiers]) => [field, ...modifiers].join("|"));
@@ -104,55 +109,105 @@ const value = fc.oneof(
   fc.constant(null),
 );
 
-const selection: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
+const values = fc.array(value, { minLength: 2, maxLength: 4 });
+
+/** Keys with values that fit them. */
+const fittingItem: fc.Arbitrary<readonly [string, unknown]> = fc.tuple(
+  fc.constantFrom("Image", "CommandLine", "a.b", ".", "x[0]"),
+  fc.oneof(
+    fc.tuple(fc.constantFrom("", "|contains", "|endswith|cased", "|neq", "|windash"), value),
+    fc.tuple(fc.constantFrom("|all", "|contains|all", "|expand|all"), values),
+    fc.tuple(fc.constant("|re|i"), fc.string()),
+    fc.tuple(fc.constant("|cidr"), fc.constantFrom("10.0.0.0/8", "fe80::/10")),
+    fc.tuple(fc.constantFrom("|gt", "|lte", "|hour"), fc.oneof(fc.integer(), fc.constant("2.5"))),
+    fc.tuple(fc.constantFrom("|fieldref", "|fieldref|contains"), fc.constantFrom("F", "a[0]")),
+    fc.tuple(fc.constantFrom("|exists", "|exists|neq"), fc.boolean()),
+    fc.tuple(fc.constantFrom("|base64offset", "|wide|base64"), fc.constantFrom("ab", "\u00e9x")),
+    fc.tuple(fc.constant("|expand"), fc.constantFrom("%p%", "a%q%b", "50%", "\\%p\\%")),
+  ),
+).map(([field, [chain, fitting]]) => [field + chain, fitting]);
+
+const items = fc.array(fittingItem, { minLength: 1, maxLength: 4 })
+  .map((entries): unknown => Object.fromEntries(entries));
+
+const wildSelection: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   tree: fc.oneof(
     { maxDepth: 3 },
     value,
     fc.array(value, { maxLength: 3 }),
-    fc.dictionary(key, tie("tree"), { maxKeys: 3 }),
+    fc.dictionary(wildKey, tie("tree"), { maxKeys: 3 }),
     fc.array(tie("tree"), { maxLength: 3 }),
   ),
 })).tree;
 
-/** What a rule's document holds, as data: often wrong, never far from a rule. */
+const selection = mostly(
+  fc.oneof(
+    items,
+    fc.array(items, { minLength: 1, maxLength: 3 }),
+    fc.array(fc.oneof(fc.string(), fc.integer()), { minLength: 1, maxLength: 3 }),
+    items.map((block): unknown => ({ "list[any]": block })),
+  ),
+  wildSelection,
+);
+
+const section = fc.record({
+  sel_1: selection,
+  sel_2: selection,
+  condition: mostly(
+    fc.constantFrom("sel_1", "1 of sel_*", "all of them and not sel_2", "sel_1 OR sel_2"),
+    fc.oneof(conditionText, value),
+  ),
+});
+
+/** What a rule's document holds, as data: never far from a rule. */
 const document = fc.record({
-  title: fc.oneof(fc.constant("T"), value),
-  action: fc.constantFrom(undefined, undefined, undefined, "global", "repeat", "reset", 5),
-  "sigma-version": fc.constantFrom(undefined, 2, 3, "v3.1", 4, "soon"),
-  status: fc.constantFrom("test", "experimentl", 5),
-  related: fc.oneof(value, fc.array(fc.record({ id: value, type: value }, { requiredKeys: [] }))),
-  logsource: fc.oneof(value, fc.dictionary(fc.constantFrom("product", "category", "x"), value)),
-  detection: fc.oneof(
-    { weight: 1, arbitrary: value },
-    {
-      weight: 9,
-      arbitrary: fc.record({ sel_1: selection, sel_2: selection, condition: conditionText }),
-    },
+  title: mostly(fc.constantFrom("T", "U"), value),
+  action: mostly(fc.constant(undefined), fc.constantFrom("global", "repeat", "reset", 5)),
+  "sigma-version": mostly(fc.constantFrom(undefined, 2, 3, "v3.1"), fc.constantFrom(4, "soon")),
+  status: fc.constantFrom(undefined, "test", "experimentl", 5),
+  related: mostly(
+    fc.constantFrom(undefined, [{ id: "x", type: "derived" }]),
+    fc.oneof(value, fc.array(fc.record({ id: value, type: value }, { requiredKeys: [] }))),
   ),
-  filter: fc.oneof(
-    { weight: 5, arbitrary: fc.constant(undefined) },
-    { weight: 1, arbitrary: fc.record({ rules: value, sel_1: selection, condition: value }) },
+  logsource: mostly(
+    fc.dictionary(fc.constantFrom("product", "category", "x"), value),
+    value,
   ),
-  correlation: fc.oneof(
-    { weight: 5, arbitrary: fc.constant(undefined) },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        type: fc.constantFrom("event_count", "temporal", "value_sum", "evnt_count"),
-        rules: fc.array(fc.string({ maxLength: 3 })),
-        timespan: fc.constantFrom("5m", "5x", 60),
-        condition: fc.oneof(value, fc.dictionary(fc.constantFrom("gte", "lt", "field"), value)),
-        window: fc.constantFrom(undefined, "session", "tumbling", "x"),
-        gap: fc.constantFrom(undefined, "5m", 300),
-      }, { requiredKeys: [] }),
-    },
-  ),
-  "rsigma.window": fc.constantFrom(undefined, "session"),
+  detection: mostly(section, value),
   owner: value,
-}, { requiredKeys: [] });
+});
+
+const filterDocument = fc.record({
+  title: fc.constant("F"),
+  filter: fc.tuple(section, mostly(fc.constantFrom("any", ["T"], ["x"]), value))
+    .map(([body, rules]) => ({ ...body, rules })),
+});
+
+const correlationDocument = fc.record({
+  title: fc.constant("C"),
+  id: fc.constantFrom("c1", "c2", undefined),
+  correlation: fc.record({
+    type: mostly(fc.constantFrom("event_count", "temporal", "value_sum"), value),
+    rules: fc.array(fc.constantFrom("c1", "c2", "T"), { maxLength: 3 }),
+    timespan: mostly(fc.constant("5m"), fc.constantFrom("5x", 60)),
+    condition: mostly(
+      fc.record({ gte: fc.integer() }),
+      fc.oneof(value, conditionText, fc.dictionary(fc.constantFrom("gte", "lt", "field"), value)),
+    ),
+    window: mostly(fc.constant(undefined), fc.constantFrom("session", "tumbling", "x")),
+    gap: mostly(fc.constant(undefined), fc.constantFrom("5m", 300)),
+  }),
+});
 
 /** JSON is YAML; infinities and NaN, which JSON lacks, become null. */
-export const ruleFile: fc.Arbitrary<string> = fc.array(document, { maxLength: 4 })
+export const ruleFile: fc.Arbitrary<string> = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: document },
+    { weight: 1, arbitrary: filterDocument },
+    { weight: 1, arbitrary: correlationDocument },
+  ),
+  { maxLength: 4 },
+)
   .map((documents) => documents.map((one) => JSON.stringify(one)).join("\n---\n"));
 
 /** Pieces that mean something to a YAML reader, in any order. */
