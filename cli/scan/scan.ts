@@ -3,6 +3,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
+import { SCAN_WORKER_URL } from "../worker_url.ts";
 import { mergeHits, removeRuns } from "./hit_sorter.ts";
 import { ScanSession } from "./session.ts";
 import {
@@ -152,7 +153,7 @@ async function scanInWorkers(
 
   const runWorker = (id: number): Promise<Finished> =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(workerUrl());
+      const worker = new Worker(SCAN_WORKER_URL);
       const send = (message: ToWorker): void => worker.postMessage(message);
       const deal = (): void => {
         const unit = signal.aborted ? undefined : units[next++];
@@ -187,9 +188,4 @@ async function scanInWorkers(
     });
   const count = Math.min(threads, units.length);
   return await Promise.all(Array.from({ length: count }, (_, id) => runWorker(id)));
-}
-
-/** The worker's file: beside this one, or where the executable holds it. */
-function workerUrl(): URL {
-  return new URL("./worker.ts", import.meta.url);
 }

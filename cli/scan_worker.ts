@@ -2,8 +2,8 @@
  * A thread of a scan: loads the rules itself and scans the parts it is given.
  */
 import { parentPort } from "node:worker_threads";
-import { ScanSession } from "./session.ts";
-import type { FromWorker, ToWorker } from "./types.ts";
+import { ScanSession } from "./scan/session.ts";
+import type { FromWorker, ToWorker } from "./scan/types.ts";
 
 const port = parentPort;
 if (port !== null) {
