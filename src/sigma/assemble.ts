@@ -6,40 +6,68 @@
 import type { ParsedFile } from "./parse.ts";
 import { ruleProblem } from "./problems.ts";
 import { checkReferences } from "./references.ts";
-import type {
-  BoundFilter,
-  CorrelationRule,
-  DetectionRule,
-  FilterRule,
-  Logsource,
-  RuleCollection,
-  RuleMetadata,
-  RuleProblem,
+import {
+  type BoundFilter,
+  type CorrelationRule,
+  type DetectionRule,
+  type FilterRule,
+  type Level,
+  LEVELS,
+  type Logsource,
+  type RuleCollection,
+  type RuleMetadata,
+  type RuleProblem,
+  type Status,
 } from "./rule.ts";
+
+/** Which rules to take; without a choice, all. */
+export interface AssembleOptions {
+  /** Take rules of these statuses, and rules without one. */
+  readonly statuses?: readonly Status[];
+  /** Take rules of this level or above, and rules without one. */
+  readonly minimumLevel?: Level;
+}
 
 /**
  * Joins files: binds filters to the rules they target, and checks ids and references.
  *
  * The order of rules is that of `files`; a correlation that refers to nothing, or to itself by a
- * detour, is left out. A repeated id is a warning, both rules are kept.
+ * detour, is left out. A repeated id is a warning, both rules are kept. A detection that a
+ * correlation refers to is taken whatever `options` say, since the correlation is blind without it.
  */
-export function assembleRules(files: readonly ParsedFile[]): RuleCollection {
-  const rules = files.flatMap((file) => file.rules);
+export function assembleRules(
+  files: readonly ParsedFile[],
+  options: AssembleOptions = {},
+): RuleCollection {
   const filters = files.flatMap((file) => file.filters);
+  const all = files.flatMap((file) => file.rules);
   const written = files.flatMap((file) => file.correlations);
+  const referred = new Set(written.flatMap((correlation) => correlation.rules));
+  const rules = all.filter((rule) =>
+    isWanted(rule, options) ||
+    (rule.id !== undefined && referred.has(rule.id)) ||
+    (rule.name !== undefined && referred.has(rule.name))
+  );
   const references = checkReferences(rules, written);
-  const correlations = references.correlations;
+  const { correlations } = references;
   return {
     rules: bindFilters(rules, filters),
     correlations: bindFilters(correlations, filters),
     filters,
     problems: [
       ...files.flatMap((file) => file.problems),
-      ...repeatedIds([...rules, ...written, ...filters]),
+      ...repeatedIds([...all, ...written, ...filters]),
       ...references.problems,
-      ...unmatchedTargets(filters, [...rules, ...correlations]),
+      ...unmatchedTargets(filters, [...all, ...correlations]),
     ],
   };
+}
+
+function isWanted({ status, level }: RuleMetadata, options: AssembleOptions): boolean {
+  const { statuses, minimumLevel } = options;
+  if (statuses !== undefined && status !== undefined && !statuses.includes(status)) return false;
+  return minimumLevel === undefined || level === undefined ||
+    LEVELS.indexOf(level) >= LEVELS.indexOf(minimumLevel);
 }
 
 /**

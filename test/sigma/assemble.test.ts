@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assembleRules } from "../../src/sigma/assemble.ts";
+import { type AssembleOptions, assembleRules } from "../../src/sigma/assemble.ts";
+import { includesEvent } from "../../src/sigma/attributes.ts";
 import { parseRules } from "../../src/sigma/parse.ts";
 import type { CorrelationRule, RuleCollection } from "../../src/sigma/rule.ts";
 import { errorsOf } from "./helpers.ts";
@@ -375,3 +376,40 @@ test("assembleRules() binds a filter that names a correlation to it alone", () =
   assert.equal(general.correlations[0]?.filters, undefined);
   assert.equal(general.rules[0]?.filters.length, 1);
 });
+
+test("assembleRules() takes the statuses and levels it is asked for", () => {
+  const graded = (title: string, more: string) =>
+    `title: ${title}\nname: ${title}\n${more}detection: {sel: {F: x}, condition: sel}\n`;
+  const files = [
+    graded("plain", ""),
+    graded("stable", "status: stable\nlevel: low\n"),
+    graded("test", "status: test\nlevel: critical\n"),
+    graded("used", "status: test\nlevel: low\n"),
+    chain("C", "used"),
+  ].map((text, index) => parseRules(text, `${index}.yml`));
+  const titles = (options: AssembleOptions) =>
+    assembleRules(files, options).rules.map(({ title }) => title);
+  assert.deepEqual(titles({}), ["plain", "stable", "test", "used"]);
+  assert.deepEqual(titles({ statuses: ["stable"] }), ["plain", "stable", "used"]);
+  assert.deepEqual(titles({ minimumLevel: "high" }), ["plain", "test", "used"]);
+});
+
+// sigma-rules.md, sections 21 and 28.5 #133.
+const INCLUDES: readonly (readonly [attribute: string, included: boolean])[] = [
+  ["rsigma.include_event: true", true],
+  ['rsigma.include_event: "true"', true],
+  ["picket.include_event: true", true],
+  ["{custom_attributes: {rsigma.include_event: true}}", true],
+  ["rsigma.include_event: TRUE", true],
+  ["rsigma.include_event: yes", false],
+  ["{rsigma.include_event: true, picket.include_event: false}", false],
+  ["other: true", false],
+];
+
+for (const [attribute, included] of INCLUDES) {
+  test(`includesEvent() with ${attribute}`, () => {
+    const more = attribute.startsWith("{") ? attribute.slice(1, -1) : attribute;
+    const text = `{title: T, ${more}, detection: {sel: {F: x}, condition: sel}}`;
+    assert.equal(includesEvent(parseRules(text, "r.yml").rules[0]!), included);
+  });
+}
