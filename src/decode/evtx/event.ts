@@ -28,6 +28,7 @@ import {
   BRACED,
   CONSTANT,
   ELEMENT,
+  FIRST,
   LIST,
   MEMBER,
   PATH,
@@ -163,7 +164,7 @@ export class EvtxEvent implements LogEvent {
 
   /**
    * A second spelling of the field's value, which rules may use in place of what `get` returns: the
-   * `{lower-case}` form of a GUID; for a string with NUL characters in it, which `get` ends at the
+   * `{lower-case}` form of a GUID, or the other one where `get` returns that; for a string with NUL characters in it, which `get` ends at the
    * first, the whole of it with U+2400 in their place.
    *
    * @returns `undefined` for all other values, and for several in one field.
@@ -172,6 +173,7 @@ export class EvtxEvent implements LogEvent {
     const layout = this.#layout;
     const source = layout.sources[field.id] ?? layout.resolve(field);
     if (source.kind === CONSTANT) return source.alternate;
+    if (source.kind === BRACED) return text(this.#read(source.members[0]!));
     if (source.kind !== SLOT) return undefined;
     return this.#slots.alternateOf(this.#slots.slot(source.level, source.index));
   }
@@ -251,6 +253,12 @@ export class EvtxEvent implements LogEvent {
         const guid = text(this.#read(source.members[0]!));
         return guid === undefined ? undefined : `{${guid.replace(/[{}]/g, "").toLowerCase()}}`;
       }
+      case FIRST:
+        for (const member of source.members) {
+          const value = this.#read(member);
+          if (value !== undefined) return value;
+        }
+        return undefined;
       case PATH:
         return lookup(this.toValue(), source.field!);
       default:

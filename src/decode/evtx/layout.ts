@@ -14,6 +14,7 @@ import {
   CONSTANT,
   constantSource,
   ELEMENT,
+  FIRST,
   leavesSource,
   LIST,
   MEMBER,
@@ -134,8 +135,9 @@ export class Layout {
 
   #find(field: Field): Source {
     const { name, path } = field;
-    if (name === this.root.name) return pathSource(field);
-    if (path !== undefined && path[0]!.key === this.root.name) return this.#findPath(field);
+    if (path !== undefined && path.length > 1 && path[0]!.key === this.root.name) {
+      return this.#findPath(field);
+    }
     if (name === "EventID") return this.eventId;
     if (name === "Qualifiers") {
       return numberSource(attributeSource(childOf(this.system, "EventID"), "Qualifiers"));
@@ -146,18 +148,21 @@ export class Layout {
     }
     const named = this.#named.get(name);
     if (named !== undefined) return listSource(named);
-    const system = this.#findSystemAttribute(name);
-    if (system !== ABSENT_SOURCE) return system;
     this.#folded ??= foldKeys(this.#named);
     const folded = this.#folded.get(foldCase(name));
-    if (folded !== undefined) return listSource(folded);
     const leaf = this.#leaves.get(name);
-    if (leaf !== undefined) return listSource(leaf);
+    const found = firstSource([
+      this.#findSystemAttribute(name),
+      folded === undefined ? ABSENT_SOURCE : listSource(folded),
+      leaf === undefined ? ABSENT_SOURCE : listSource(leaf),
+    ]);
+    if (found !== ABSENT_SOURCE) return found;
     if (name === "Data") return this.row;
     if (name === "Message") {
       const rendering = childOf(this.root, "RenderingInfo");
       if (childOf(rendering, "Message") !== undefined) return childSource(rendering, "Message");
     }
+    if (name === this.root.name) return pathSource(field);
     if (BRANCHES.has(name) || (path !== undefined && BRANCHES.has(path[0]!.key))) {
       return this.#findPath(internField(`${this.root.name}.${name}`));
     }
@@ -181,8 +186,10 @@ export class Layout {
   #findSystemAttribute(name: string): Source {
     const provider = childOf(this.system, "Provider");
     if (name === "SourceName") {
-      const source = attributeSource(provider, "EventSourceName");
-      return source === ABSENT_SOURCE ? attributeSource(provider, "Name") : source;
+      return firstSource([
+        attributeSource(provider, "EventSourceName"),
+        attributeSource(provider, "Name"),
+      ]);
     }
     const place = SYSTEM_ATTRIBUTES.get(name);
     if (place === undefined) return ABSENT_SOURCE;
@@ -276,6 +283,13 @@ function dataSource(element: Element): Source {
 
 function listSource(sources: readonly Source[]): Source {
   return sources.length === 1 ? sources[0]! : membersSource(LIST, sources);
+}
+
+/** An attribute that a template has can still be empty in a record, so the choice is the record's. */
+function firstSource(sources: readonly Source[]): Source {
+  const present = sources.filter((source) => source !== ABSENT_SOURCE);
+  if (present.length === 0) return ABSENT_SOURCE;
+  return present.length === 1 ? present[0]! : membersSource(FIRST, present);
 }
 
 /** Event ids of records without a template are text. */

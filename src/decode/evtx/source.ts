@@ -28,6 +28,8 @@ export const MEMBER = 7;
 export const BRACED = 8;
 /** Found by walking the projection. */
 export const PATH = 9;
+/** The first of several sources that has a value in the record. */
+export const FIRST = 10;
 
 export class Source {
   readonly kind: number;
