@@ -24,7 +24,9 @@ const SET_LITERALS = 4;
 
 /** Compiles an item that has a field, or that tests a member of an array. */
 export function compileItem(item: Item): ItemTest {
-  const missing = item.patterns.some((pattern) => holdsWhenMissing(pattern, item.all));
+  const missing = item.all
+    ? item.patterns.every(holdsWhenMissing)
+    : item.patterns.some(holdsWhenMissing);
   const whenMissing = item.negated ? existsOnly(item) && !missing : missing;
   const test = item.all ? compileAll(item) : compileAny(item);
   return item.negated
@@ -37,14 +39,14 @@ function existsOnly(item: Item): boolean {
   return item.patterns.every((pattern) => pattern.kind === "exists");
 }
 
-function holdsWhenMissing(pattern: Pattern, all: boolean): boolean {
+function holdsWhenMissing(pattern: Pattern): boolean {
   switch (pattern.kind) {
     case "exists":
       return !pattern.expected;
     case "null":
-      return !all;
+      return true;
     case "any":
-      return pattern.patterns.some((part) => holdsWhenMissing(part, all));
+      return pattern.patterns.some(holdsWhenMissing);
     default:
       return false;
   }

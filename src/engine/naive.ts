@@ -151,21 +151,11 @@ function itemHolds(item: Item, view: View): boolean {
     return holds !== item.negated;
   }
   const value = item.field === undefined ? view.member!.value : view.read(internField(item.field));
-  if (item.negated) {
-    const aboutPresence = item.patterns.every((pattern) => pattern.kind === "exists");
-    if (value === undefined && !aboutPresence) return false;
-    return !quantify(item, (pattern) => patternHolds(pattern, value, item, view));
+  if (value === undefined && item.negated) {
+    // "Something other than this" needs something, unless the question is whether there is any.
+    if (item.patterns.some((pattern) => pattern.kind !== "exists")) return false;
   }
-  if (value === undefined) {
-    // `null` in a list of alternatives stands for a missing field; among patterns that must all
-    // hold it cannot.
-    return item.patterns.some((pattern) =>
-      pattern.kind === "exists"
-        ? !pattern.expected
-        : !item.all && patternHolds(pattern, undefined, item, view)
-    );
-  }
-  return quantify(item, (pattern) => patternHolds(pattern, value, item, view));
+  return quantify(item, (pattern) => patternHolds(pattern, value, item, view)) !== item.negated;
 }
 
 function quantify(item: Item, holds: (pattern: Pattern) => boolean): boolean {
