@@ -5,25 +5,37 @@
  *         [--python PROGRAM] [--cache FOLDER] [files and folders...]
  *
  * Without paths it takes the EVTX files of `../shared/corpus`. A `.json` file of the same name beside
- * an EVTX file is one more peer. It prints Markdown tables: what was compared, each kind of
+ * an EVTX file is one more peer. `--generated COUNT` compares files of our own writer instead, which
+ * says whether others read what it writes. It prints Markdown tables: what was compared, each kind of
  * difference with its reason, and every difference without one. Exit 1 if there are any of those.
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
+import fc from "fast-check";
 import { ByteBuffer } from "../../src/decode/evtx/byte_buffer.ts";
 import { JsonTextWriter } from "../../src/decode/evtx/json_text.ts";
 import { toXml } from "../../src/decode/evtx/xml.ts";
 import { jsonText } from "../../src/event/json_text.ts";
 import type { Value } from "../../src/event/value.ts";
+import { windowsEvent } from "../arbitraries/evtx.ts";
+import { eventRecord } from "../support/evtx_event.ts";
+import { oneChunk } from "../support/evtx_writer.ts";
 import { decodeEvtx } from "../support/evtx_decode.ts";
 import { explain, type PeerName } from "./evtx_differences.ts";
 import { findPeers, runPeer } from "./evtx_peers.ts";
 import { leaves, projectXml } from "./evtx_projection.ts";
 import { companionRecords, expandStringArrays, type Theirs } from "./evtx_records.ts";
-import { explainExtra, explainMissing, type OurFile, type OurRecord } from "./evtx_record_sets.ts";
+import {
+  explainByContext,
+  explainExtra,
+  explainMissing,
+  type OurFile,
+  type OurRecord,
+} from "./evtx_record_sets.ts";
 import { outermost } from "./evtx_xml.ts";
 
 const CORPUS = fileURLToPath(new URL("../../../shared/corpus/", import.meta.url));
@@ -72,13 +84,15 @@ function decodeOurs(path: string): OurFile {
     bytes,
     problems,
     records: records.map(({ id, offset, chunkOffset, value }, at) => {
-      const own = leaves(value);
+      const empty: string[] = [];
+      const own = leaves(value, empty);
       return {
         id: own.get("Event.System.EventRecordID") ?? String(id),
         headerId: String(id),
         offset,
         chunkOffset,
         leaves: own,
+        empty,
         xml: xml[at]!,
       };
     }),
@@ -142,8 +156,7 @@ function compareRecord(
     const a = mine.leaves.get(path) ?? "";
     const b = other.leaves.get(path) ?? "";
     if (a === b) continue;
-    const kind = explain(peer, a, b, path) ?? unescapedMarkup(peer, mine, path) ??
-      emptyItems(peer, mine, path);
+    const kind = explain(peer, a, b, path) ?? explainByContext(peer, mine, path);
     if (kind === undefined) {
       unexplained++;
       tally.unexplained.push(`${name}: ${path}: ${shown(a)} / ${shown(b)}`);
@@ -157,33 +170,19 @@ function compareRecord(
   else tally.identical++;
 }
 
-/** libevtx does not escape text, so what looks like markup in it comes back as elements. */
-function unescapedMarkup(peer: PeerName, mine: OurRecord, path: string) {
-  if (peer !== "evtxexport") return undefined;
-  for (let at = path.length; at > 0; at = path.lastIndexOf(".", at - 1)) {
-    if (mine.leaves.get(path.slice(0, at))?.includes("<")) {
-      return { name: "markup in text", why: "evtxexport does not escape `<` in values" };
-    }
-  }
-  return undefined;
-}
-
-/** python-evtx cuts string arrays wrongly where an item is empty; only full items are in `leaves`. */
-function emptyItems(peer: PeerName, mine: OurRecord, path: string) {
-  if (peer !== "python-evtx") return undefined;
-  const row = path.replace(/\[\d+\]$/, "");
-  const items = [...mine.leaves.keys()].filter((key) => key.startsWith(`${row}[`));
-  const highest = Math.max(-1, ...items.map((key) => Number(/\[(\d+)\]$/.exec(key)?.[1] ?? -1)));
-  if (highest < items.length) return undefined;
-  return {
-    name: "empty array items",
-    why: "python-evtx drops and repeats items around empty ones",
-  };
-}
-
 function shown(text: string): string {
   const json = JSON.stringify(text);
   return json.length > 160 ? `${json.slice(0, 160)}… (${text.length})` : json;
+}
+
+/** A new folder of files with one arbitrary event each, the same for every run. */
+function generate(count: number): string {
+  const folder = mkdtempSync(join(tmpdir(), "evtx-"));
+  fc.sample(windowsEvent, { seed: 1, numRuns: count }).forEach(({ spec, style }, at) => {
+    const { bytes } = oneChunk([eventRecord(spec, 0n, style)]);
+    writeFileSync(join(folder, `generated_${at}.evtx`), bytes);
+  });
+  return folder;
 }
 
 async function evtxFiles(paths: readonly string[]): Promise<readonly string[]> {
@@ -208,12 +207,18 @@ async function main(): Promise<number> {
       "evtxexport": { type: "string" },
       "python": { type: "string" },
       "cache": { type: "string" },
+      "generated": { type: "string" },
     },
   });
-  const { cache, ...given } = values;
+  const { cache, generated, ...given } = values;
   const { peers, absent } = findPeers(given);
   for (const name of absent) console.log(`Skipped: ${name} is absent`);
-  const files = await evtxFiles(positionals.length > 0 ? positionals : DEFAULT_PATHS);
+  const paths = generated !== undefined
+    ? [generate(Number(generated))]
+    : positionals.length > 0
+    ? positionals
+    : DEFAULT_PATHS;
+  const files = await evtxFiles(paths);
   const tallies = new Map<string, Tally>();
   const tallyOf = (name: string) => {
     const tally = tallies.get(name) ?? new Tally();
@@ -247,6 +252,7 @@ async function main(): Promise<number> {
       );
     }
   }
+  if (generated !== undefined) rmSync(paths[0]!, { recursive: true });
   report(files.length, records, tallies);
   return wrongJson.length > 0 ||
       [...tallies.values()].some(({ unexplained }) => unexplained.length > 0)

@@ -37,12 +37,25 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: "time through a float",
-    why: "python-evtx computes times in floating point and is off by a few microseconds",
+    why: "python-evtx computes times in floating point and is off by some microseconds",
     peers: ["python-evtx"],
     matches: (ours, theirs) => {
       const [a, b] = [microseconds(ours), microseconds(theirs)];
-      return a !== undefined && b !== undefined && Math.abs(a - b) <= 4;
+      return a !== undefined && b !== undefined && Math.abs(a - b) <= 100;
     },
+  },
+  {
+    name: "milliseconds of a SYSTEMTIME",
+    why: "python-evtx takes the milliseconds of a SYSTEMTIME for microseconds",
+    peers: ["python-evtx"],
+    matches: (ours, theirs) =>
+      timeKey(ours.replace(/\.(\d{3})000Z$/, ".000$1Z")) === (timeKey(theirs) ?? ""),
+  },
+  {
+    name: "late time",
+    why: "python-evtx has no time behind the last second of the year 9999",
+    peers: ["python-evtx"],
+    matches: (ours, theirs) => ours.startsWith("9999-12-31T23:59:59") && theirs.startsWith("0001-"),
   },
   {
     name: "hexadecimal width",
@@ -66,7 +79,7 @@ export const KINDS: readonly Kind[] = [
     name: "boolean of other words",
     why:
       "any word but 0 is true (section 10, Q27); the peer prints the word, or takes 1 alone for true",
-    matches: (ours, theirs) => ours === "true" && /^(?:False|\d+)$/.test(theirs),
+    matches: (ours, theirs) => ours === "true" && /^(?:False|-?\d+)$/.test(theirs),
   },
   {
     name: "float notation",
@@ -97,6 +110,12 @@ export const KINDS: readonly Kind[] = [
     why: "the same text but for characters that XML cannot hold and others drop or replace",
     matches: (ours, theirs) =>
       printable(ours) === printable(theirs) || underscored(ours) === theirs,
+  },
+  {
+    name: "surrogates",
+    why: "libevtx decodes surrogate pairs to other characters, and a lone one swallows the next",
+    peers: ["evtxexport"],
+    matches: (ours, theirs) => /[\ud800-\udfff]/.test(ours) && standsIn(ours, theirs),
   },
   {
     name: "second root of a nested fragment",
@@ -153,10 +172,21 @@ function microseconds(text: string): number | undefined {
     Number(fraction!.padEnd(6, "0"));
 }
 
-/** evtx_dump prints a low line for each control character. */
+/** evtx_dump prints a low line for each character XML 1.0 cannot hold. */
 function underscored(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f]/g, "_");
+  return Array.from(text, (char) =>
+    // deno-lint-ignore no-control-regex
+    /^[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]$/.test(char) ? "_" : char).join("");
+}
+
+/** Whether the runs of `ours` without surrogates, less what follows each, stand in `theirs` in order. */
+function standsIn(ours: string, theirs: string): boolean {
+  let at = 0;
+  return ours.split(/[\ud800-\udfff]+.?/s).every((run) => {
+    const found = theirs.indexOf(printable(run), at);
+    at = found + run.length;
+    return found >= 0;
+  });
 }
 
 function base64Hex(text: string): string {

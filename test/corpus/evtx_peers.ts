@@ -77,6 +77,8 @@ export function runPeer(peer: Peer, file: string, cache: string | undefined): Pe
   });
   const xml = run.stdout ?? "";
   const complaints = (run.stderr ?? "").split("\n").filter((line) => line.trim() !== "");
+  // evtxexport says this among its output and goes on.
+  complaints.push(...xml.match(/^Unable to export record: \d+\./gm) ?? []);
   const output: PeerOutput = {
     xml,
     complaints,

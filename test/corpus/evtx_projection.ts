@@ -60,17 +60,27 @@ function dataValue(data: XmlElement): Value {
   return value ?? "";
 }
 
-/** Path and text of every leaf; `""` and null are one, since XML cannot tell them apart. */
-export function leaves(value: Value, path = "", into = new Map<string, string>()) {
+/**
+ * Path and text of every leaf; `""` and null are one, since XML cannot tell them apart.
+ *
+ * @param empty gets the paths of those that have no text, which are not among the leaves.
+ */
+export function leaves(
+  value: Value,
+  empty: string[] = [],
+  path = "",
+  into = new Map<string, string>(),
+): ReadonlyMap<string, string> {
   if (Array.isArray(value)) {
-    (value as readonly Value[]).forEach((item, at) => leaves(item, `${path}[${at}]`, into));
+    (value as readonly Value[]).forEach((item, at) => leaves(item, empty, `${path}[${at}]`, into));
   } else if (isObject(value)) {
     for (const [key, member] of Object.entries(value)) {
-      leaves(member, path === "" ? key : `${path}.${key}`, into);
+      leaves(member, empty, path === "" ? key : `${path}.${key}`, into);
     }
   } else {
     const text = scalarText(value) ?? "";
-    if (text !== "") into.set(path, text);
+    if (text === "") empty.push(path);
+    else into.set(path, text);
   }
   return into;
 }
