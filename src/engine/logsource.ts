@@ -10,6 +10,7 @@ import type { Value } from "../event/value.ts";
 import {
   dependsOnEventType,
   flatFieldNames,
+  providerService,
   windowsLogsource,
   windowsServices,
 } from "../pipeline/builtin/windows_logsource.ts";
@@ -53,6 +54,8 @@ export function compatible(rule: Logsource, event: EventLogsource): boolean {
 
 export const CHANNEL_FIELD = internField("Channel");
 export const EVENT_ID_FIELD = internField("EventID");
+const PROVIDER_FIELD = internField("Provider_Name");
+const SOURCE_FIELD = internField("SourceName");
 export const EVENT_TYPE_FIELD = internField("EventType");
 
 /** Channels of this form are Windows channels even if the taxonomy does not list them. */
@@ -77,6 +80,7 @@ const NO_NAMES: ReadonlyMap<string, readonly Field[]> = new Map();
 export interface EventTraits {
   readonly product: string | undefined;
   readonly channel: string | undefined;
+  readonly provider: string | undefined;
   readonly eventId: number | undefined;
   readonly eventType: string | undefined;
 }
@@ -86,8 +90,10 @@ export function eventTraits(event: LogEvent): EventTraits {
   const channel = event.get(CHANNEL_FIELD);
   const eventId = integerEventId(event.get(EVENT_ID_FIELD));
   const eventType = eventId === 12 ? event.get(EVENT_TYPE_FIELD) : undefined;
+  const provider = event.get(PROVIDER_FIELD) ?? event.get(SOURCE_FIELD);
   return {
     product: event.product,
+    provider: typeof provider === "string" ? provider : undefined,
     channel: typeof channel === "string" ? channel : undefined,
     eventId,
     eventType: typeof eventType === "string" ? eventType : undefined,
@@ -98,18 +104,7 @@ export function eventTraits(event: LogEvent): EventTraits {
 export function eventKind(traits: EventTraits, fixed: StaticLogsource): EventKind {
   const { channel, eventId, eventType } = traits;
   const services = channel === undefined ? undefined : windowsServices(channel);
-  if (services === undefined) {
-    const windows = channel !== undefined && WINDOWS_CHANNEL.test(channel);
-    const product = traits.product ?? fixed.product ?? (windows ? "windows" : undefined);
-    return {
-      logsource: {
-        ...(product === undefined ? {} : { product }),
-        ...(fixed.service === undefined ? {} : { services: new Set([fixed.service]) }),
-        ...(fixed.category === undefined ? {} : { categories: new Set([fixed.category]) }),
-      },
-      names: product === "windows" ? internNames(flatFieldNames()) : NO_NAMES,
-    };
-  }
+  if (services === undefined) return unknownChannelKind(traits, fixed);
   const refined = eventId !== undefined && dependsOnEventType(services, eventId);
   const known = windowsLogsource(services, eventId, refined ? eventType : undefined);
   return {
@@ -117,6 +112,32 @@ export function eventKind(traits: EventTraits, fixed: StaticLogsource): EventKin
     names: internNames(known.fieldNames),
   };
 }
+
+/**
+ * Nothing is known of the services of such a channel, so none is ruled out. Its categories are those
+ * of its provider: a rule for process creation has no business with events of the print spooler.
+ */
+function unknownChannelKind(traits: EventTraits, fixed: StaticLogsource): EventKind {
+  const { channel, provider, eventId } = traits;
+  const windows = channel !== undefined && WINDOWS_CHANNEL.test(channel);
+  const product = traits.product ?? fixed.product ?? (windows ? "windows" : undefined);
+  const service = provider === undefined ? undefined : providerService(provider);
+  const own = service === undefined ? undefined : windowsLogsource(new Set([service]), eventId);
+  const categories = fixed.category !== undefined ? new Set([fixed.category]) : own?.categories ??
+    (product === "windows" && channel !== undefined && provider !== undefined
+      ? NO_CATEGORIES
+      : undefined);
+  return {
+    logsource: {
+      ...(product === undefined ? {} : { product }),
+      ...(fixed.service === undefined ? {} : { services: new Set([fixed.service]) }),
+      ...(categories === undefined ? {} : { categories }),
+    },
+    names: product !== "windows" ? NO_NAMES : internNames(own?.fieldNames ?? flatFieldNames()),
+  };
+}
+
+const NO_CATEGORIES: ReadonlySet<string> = new Set();
 
 function internNames(
   names: ReadonlyMap<string, readonly string[]>,

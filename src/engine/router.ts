@@ -5,10 +5,14 @@
  * first such event is met. How many kinds there are is bounded by what the rules tell apart, not by
  * what events contain: event ids that no rule names share one kind.
  */
+import type { LogEvent } from "../event/event.ts";
 import type { Field } from "../event/field.ts";
 import type { Value } from "../event/value.ts";
-import { WINDOWS_CATEGORY_EVENT_IDS } from "../pipeline/builtin/windows_logsource.ts";
-import type { DetectionRule } from "../sigma/rule.ts";
+import {
+  WINDOWS_CATEGORY_EVENT_IDS,
+  windowsServices,
+} from "../pipeline/builtin/windows_logsource.ts";
+import type { DetectionRule, Logsource } from "../sigma/rule.ts";
 import type { EvaluationContext } from "./context.ts";
 import { necessaryEventIds } from "./event_ids.ts";
 import {
@@ -34,13 +38,18 @@ interface RoutedKind {
 }
 
 type Kinds = Map<number | undefined, RoutedKind>;
+interface ChannelKinds {
+  readonly kinds: Kinds;
+  /** `undefined` for a channel of the taxonomy. */
+  readonly byProvider: Map<string | undefined, Kinds> | undefined;
+}
 /** Stands for every event id that no rule and no category names. */
 const OTHER_ID = -1;
 const NO_NAMES: ReadonlyMap<string, readonly Field[]> = new Map();
 
 /** Finds partitions, building them on demand. */
 export class Router {
-  readonly #rules: readonly DetectionRule[];
+  readonly #groups: readonly LogsourceGroup[];
   readonly #indexed: readonly IndexedRule[];
   readonly #routing: boolean;
   readonly #fixed: StaticLogsource;
@@ -48,7 +57,7 @@ export class Router {
   /** Event ids that decide which rules apply. */
   readonly #tellingIds = new Set<number>(WINDOWS_CATEGORY_EVENT_IDS);
   /** By product and channel. */
-  readonly #channels = new Map<string | undefined, Map<string | undefined, Kinds>>();
+  readonly #channels = new Map<string | undefined, Map<string | undefined, ChannelKinds>>();
   readonly #partitions = new Map<string, Partition>();
   readonly #stamps: Int32Array;
 
@@ -58,7 +67,7 @@ export class Router {
     routing: boolean,
     fixed: StaticLogsource,
   ) {
-    this.#rules = rules;
+    this.#groups = groupByLogsource(rules);
     this.#indexed = indexed;
     this.#routing = routing;
     this.#fixed = fixed;
@@ -76,7 +85,9 @@ export class Router {
   route(context: EvaluationContext): Partition {
     const { event } = context;
     const channel = event.get(CHANNEL_FIELD);
-    const kinds = this.#kindsOf(event.product, typeof channel === "string" ? channel : undefined);
+    const kinds = typeof channel === "string"
+      ? this.#kindsOf(event, channel)
+      : this.#kindsOf(event, undefined);
     const eventId = integerEventId(event.get(EVENT_ID_FIELD));
     // Ids no rule names share a kind; Sysmon 12 is several kinds, kept apart by other numbers.
     const kindId = eventId === undefined || this.#tellingIds.has(eventId)
@@ -91,13 +102,23 @@ export class Router {
     return kind.partition;
   }
 
-  #kindsOf(product: string | undefined, channel: string | undefined): Kinds {
-    let channels = this.#channels.get(product);
-    if (channels === undefined) this.#channels.set(product, channels = new Map());
-    let kinds = channels.get(channel);
-    if (kinds === undefined) {
+  /** Unknown channels are told apart by who writes to them as well. */
+  #kindsOf(event: LogEvent, channel: string | undefined): Kinds {
+    let channels = this.#channels.get(event.product);
+    if (channels === undefined) this.#channels.set(event.product, channels = new Map());
+    let entry = channels.get(channel);
+    if (entry === undefined) {
       if (channels.size >= MAX_CHANNELS) channels.clear();
-      channels.set(channel, kinds = new Map());
+      const known = channel !== undefined && windowsServices(channel) !== undefined;
+      entry = { kinds: new Map(), byProvider: known ? undefined : new Map() };
+      channels.set(channel, entry);
+    }
+    if (entry.byProvider === undefined) return entry.kinds;
+    const { provider } = eventTraits(event);
+    let kinds = entry.byProvider.get(provider);
+    if (kinds === undefined) {
+      if (entry.byProvider.size >= MAX_CHANNELS) entry.byProvider.clear();
+      entry.byProvider.set(provider, kinds = new Map());
     }
     return kinds;
   }
@@ -111,11 +132,14 @@ export class Router {
 
   #partition(logsource: EventLogsource, eventId: number | undefined): Partition {
     const rules: number[] = [];
-    for (const [number, rule] of this.#rules.entries()) {
-      const ids = this.#eventIds[number];
-      if (eventId !== undefined && ids !== undefined && !ids.has(eventId)) continue;
-      if (compatible(rule.logsource, logsource)) rules.push(number);
+    for (const group of this.#groups) {
+      if (!compatible(group.logsource, logsource)) continue;
+      for (const number of group.rules) {
+        const ids = this.#eventIds[number];
+        if (eventId === undefined || ids === undefined || ids.has(eventId)) rules.push(number);
+      }
     }
+    rules.sort((left, right) => left - right);
     const key = rules.join();
     let partition = this.#partitions.get(key);
     if (partition === undefined) {
@@ -134,4 +158,22 @@ const EVENT_TYPE_KINDS: ReadonlyMap<string, number> = new Map([
 
 function eventTypeKind(eventType: Value | undefined): number {
   return typeof eventType === "string" ? EVENT_TYPE_KINDS.get(eventType) ?? 12 : 12;
+}
+
+/** Rules of one logsource, ascending. */
+interface LogsourceGroup {
+  readonly logsource: Logsource;
+  readonly rules: number[];
+}
+
+function groupByLogsource(rules: readonly DetectionRule[]): readonly LogsourceGroup[] {
+  const groups = new Map<string, LogsourceGroup>();
+  for (const [number, { logsource }] of rules.entries()) {
+    const { product, service, category, custom } = logsource;
+    const key = JSON.stringify([product, service, category, custom]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { logsource, rules: [number] });
+    else group.rules.push(number);
+  }
+  return [...groups.values()];
 }

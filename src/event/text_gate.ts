@@ -16,6 +16,8 @@ export interface TextGate {
    * fragment could also be the text of a number, time, GUID, SID or hexadecimal blob.
    */
   readonly utf16: RegExp | undefined;
+  /** Whether a text contains a fragment. */
+  readonly test: (text: string) => boolean;
 }
 
 /** Characters that a fragment may consist of. */
@@ -23,6 +25,7 @@ export const GATE_TEXT = /^[\x20-\x7e]+$/;
 const ESCAPED_IN_JSON = /["\\/]/;
 /** What texts made from binary values consist of. */
 const BINARY_TEXT = /^[0-9a-fxstz.:{}-]+$/;
+const BOOLEAN_TEXT = "true false";
 
 /** Whether `fragment` can stand in a gate. */
 export function isGateText(fragment: string): boolean {
@@ -39,12 +42,16 @@ export function textGate(fragments: readonly string[]): TextGate {
   };
   const spelled = fragments.map((fragment) => [...fragment].map(anyCase));
   const binary = fragments.some((fragment) =>
-    BINARY_TEXT.test(fragment) && !fragment.includes("::")
+    (BINARY_TEXT.test(fragment) && !fragment.includes("::")) || BOOLEAN_TEXT.includes(fragment)
   );
   return {
     fragments,
     // `\u0020` to `\u007e` can spell any character of a fragment.
     json: new RegExp([...spelled.map((parts) => parts.join("")), "\\\\u00[2-7]"].join("|")),
     utf16: binary ? undefined : new RegExp(spelled.map((parts) => parts.join("\\x00")).join("|")),
+    test: (text) => {
+      const lower = text.toLowerCase();
+      return fragments.some((fragment) => lower.includes(fragment));
+    },
   };
 }

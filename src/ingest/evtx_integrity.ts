@@ -168,10 +168,8 @@ class IntegrityCheck {
       this.#run = { first: id, last: id, offset };
     }
     this.#writtenMs = writtenMs;
-    const hidden = findRecord(
-      chunk.subarray(0, offset - chunkOffset + event.size),
-      offset - chunkOffset + 8,
-    );
+    const at = offset - chunkOffset;
+    const hidden = findRecord(chunk.subarray(0, at + event.size), at + 8, true);
     if (hidden >= 0) {
       this.add({
         kind: "unreferenced_record",

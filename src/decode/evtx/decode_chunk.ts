@@ -186,14 +186,16 @@ class ChunkWalk {
  * Where the next record begins that looks sound: signature, size, size copy and time all fit.
  *
  * @param from a multiple of 8; records begin nowhere else.
+ * @param isHidden do without the size copy, which whoever hid a record in another had to overwrite.
  * @returns Bytes from the start of the chunk, or -1.
  */
-export function findRecord(chunk: Uint8Array, from: number): number {
+export function findRecord(chunk: Uint8Array, from: number, isHidden = false): number {
   for (let at = from; at + MIN_RECORD_SIZE <= chunk.length; at += RECORD_ALIGNMENT) {
     if (i32(chunk, at) !== RECORD_MAGIC) continue;
     const size = u32(chunk, at + 4);
     if (size < MIN_RECORD_SIZE || size % RECORD_ALIGNMENT !== 0) continue;
-    if (at + size > chunk.length || u32(chunk, at + size - 4) !== size) continue;
+    if (at + size > chunk.length) continue;
+    if (!isHidden && u32(chunk, at + size - 4) !== size) continue;
     const time = u32(chunk, at + 20);
     if (time >= EARLIEST_TIME && time <= LATEST_TIME) return at;
   }

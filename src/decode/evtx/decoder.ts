@@ -25,6 +25,11 @@ import { ValueReader } from "./values.ts";
 export const MAX_FRAGMENT_DEPTH = 64;
 /** Layouts kept. Real logs have some hundreds; only forged ones make this many. */
 const MAX_LAYOUTS = 16384;
+/**
+ * Nodes of the trees that the records of a chunk may have beside their layouts. A chunk of the CAPI2
+ * log, where every record is a tree, needs 30,000.
+ */
+const MAX_CHUNK_NODES = 4 * MAX_NODES;
 /** A substitution named more often goes through the tree with its budget. */
 const MAX_REFERENCES = 16;
 /** Offset of the BinXML in a record, and size of the copy of the size behind it. */
@@ -55,6 +60,7 @@ export class EvtxDecoder {
   #layoutCount = 0;
   #nextLayoutId = 0;
   #chunkOffset = 0;
+  #chunkNodes = MAX_CHUNK_NODES;
   /** The template of the instance read last. */
   #template: Template | undefined;
   #isForeign = false;
@@ -75,6 +81,7 @@ export class EvtxDecoder {
     this.#names.clear();
     this.#templates.clear();
     this.#chunkOffset = chunkOffset;
+    this.#chunkNodes = MAX_CHUNK_NODES;
   }
 
   /**
@@ -163,9 +170,13 @@ export class EvtxDecoder {
       this.#layoutCount++;
     }
     if (layout === null) return undefined;
-    // An array can repeat any element, at most once for two of its bytes.
-    const expanded = this.#slots.arrayBytes / 2 * layout.nodeCount;
-    return expanded > MAX_NODES ? undefined : layout;
+    const { arrayBytes } = this.#slots;
+    if (arrayBytes === 0) return layout;
+    // An array repeats the elements it stands in, at most once for each of its bytes.
+    const expanded = arrayBytes * layout.repeatedNodes;
+    if (layout.nodeCount + expanded > Math.min(MAX_NODES, this.#chunkNodes)) return undefined;
+    this.#chunkNodes -= expanded;
+    return layout;
   }
 
   #joinLayout(
@@ -186,8 +197,14 @@ export class EvtxDecoder {
   /** A layout for this record alone, with all its values in the tree. */
   #treeLayout(from: number, end: number): Layout | undefined {
     this.#slots.clear();
-    const root = this.#readFragment(from, end, { nodes: MAX_NODES }, 0, 0);
-    return root === undefined ? undefined : new Layout(-1, root);
+    const allowed = Math.min(MAX_NODES, this.#chunkNodes);
+    const budget = { nodes: allowed };
+    try {
+      const root = this.#readFragment(from, end, budget, 0, 0);
+      return root === undefined ? undefined : new Layout(-1, root);
+    } finally {
+      this.#chunkNodes -= allowed - Math.max(0, budget.nodes);
+    }
   }
 
   /**

@@ -14,6 +14,7 @@
 import type { LogEvent } from "../../event/event.ts";
 import type { Field } from "../../event/field.ts";
 import { lookup, someLeafText } from "../../event/lookup.ts";
+import type { TextGate } from "../../event/text_gate.ts";
 import { scalarText, type Value, type ValueObject } from "../../event/value.ts";
 import { u64 } from "./bytes.ts";
 import type { Element } from "./element.ts";
@@ -45,6 +46,7 @@ const NO_FIELDS: ReadonlyMap<string, string> = new Map();
 
 /** A decoded record. Made by `EvtxDecoder`, which loads one record after another into it. */
 export class EvtxEvent implements LogEvent {
+  readonly product = "windows";
   readonly #values: ValueReader;
   readonly #slots: Slots;
   #layout = NO_LAYOUT;
@@ -176,6 +178,14 @@ export class EvtxEvent implements LogEvent {
     if (source.kind === BRACED) return text(this.#read(source.members[0]!));
     if (source.kind !== SLOT) return undefined;
     return this.#slots.alternateOf(this.#slots.slot(source.level, source.index));
+  }
+
+  /** Looks at the record's bytes instead of decoding its values. */
+  mayContain(gate: TextGate): boolean {
+    const { utf16 } = gate;
+    if (utf16 === undefined || this.#slots.hasAnsi || this.#layout.id < 0) return true;
+    if (this.#layout.mayContain(gate)) return true;
+    return utf16.test(this.#values.latin1(this.#recordAt, this.#recordAt + this.#recordSize));
   }
 
   /** Visits `Data` without a name too, which the projection leaves out beside named ones. */

@@ -14,6 +14,8 @@ import { MAX_VALUE_OVERHEAD, MAX_VALUE_RATIO, ValueWriter } from "./json_values.
 
 /** Shapes kept for a layout; Security events have some dozens. */
 const MAX_SHAPES = 512;
+/** Layouts remembered; real logs have some hundreds. */
+const MAX_LAYOUTS = 4096;
 /** Above this, a native copy is faster than a loop. */
 const COPY_LOOP = 24;
 
@@ -33,7 +35,7 @@ interface Shapes {
 /** Writes events as JSON; keep one for each `EvtxDecoder`, whose layouts it remembers. */
 export class JsonTextWriter {
   readonly #values = new ValueWriter();
-  readonly #byLayout: (Shapes | undefined)[] = [];
+  readonly #byLayout = new Map<number, Shapes>();
   #types = new Uint8Array(256);
 
   /**
@@ -48,7 +50,12 @@ export class JsonTextWriter {
 
   #programOf(event: EvtxEvent): JsonProgram | undefined {
     const { slots, layout } = event;
-    const shapes = this.#byLayout[layout.id] ??= { last: undefined, byHash: new Map(), count: 0 };
+    let shapes = this.#byLayout.get(layout.id);
+    if (shapes === undefined) {
+      if (this.#byLayout.size >= MAX_LAYOUTS) this.#byLayout.clear();
+      shapes = { last: undefined, byHash: new Map(), count: 0 };
+      this.#byLayout.set(layout.id, shapes);
+    }
     const count = slots.count;
     if (count > this.#types.length) this.#types = new Uint8Array(count * 2);
     const types = this.#types;

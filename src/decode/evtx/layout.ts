@@ -7,6 +7,9 @@
  * an array access remains.
  */
 import { type Field, internField } from "../../event/field.ts";
+import { someLeafText } from "../../event/lookup.ts";
+import type { TextGate } from "../../event/text_gate.ts";
+import { scalarText } from "../../event/value.ts";
 import { attributeOf, childOf, type Element, elementsOf, type Leaf, leavesOf } from "./element.ts";
 import {
   ABSENT_SOURCE,
@@ -21,6 +24,7 @@ import {
   membersSource,
   pathSource,
   ROW,
+  SLOT,
   Source,
 } from "./source.ts";
 
@@ -84,8 +88,11 @@ export class Layout {
   readonly isOpen: boolean;
   /** Every text of the projection; made when a keyword rule first asks. */
   texts: readonly Source[] | undefined = undefined;
-  /** Nodes of the tree, which bounds what an array can expand to. */
+  /** Whether texts of the layout itself can contain a fragment of a gate. */
+  readonly #gated = new WeakMap<TextGate, boolean>();
   readonly nodeCount: number;
+  /** Nodes of the elements that one array could repeat; infinite where one may be inside another. */
+  readonly repeatedNodes: number;
   readonly #named = new Map<string, Source[]>();
   #folded: Map<string, Source[]> | undefined;
   readonly #leaves = new Map<string, Source[]>();
@@ -94,6 +101,7 @@ export class Layout {
     this.id = id;
     this.root = root;
     this.nodeCount = countNodes(root);
+    this.repeatedNodes = countRepeated(root);
     const system = childOf(root, "System");
     this.system = system;
     this.eventId = numberSource(childSource(system, "EventID"));
@@ -124,6 +132,23 @@ export class Layout {
     }
     this.isOpen = isOpen;
     this.row = positional.length === 0 ? ABSENT_SOURCE : membersSource(ROW, positional);
+  }
+
+  /**
+   * Whether what all records of the layout have in common can contain a fragment of `gate`. Texts
+   * put together from several pieces are not looked at: they may.
+   */
+  mayContain(gate: TextGate): boolean {
+    let known = this.#gated.get(gate);
+    if (known === undefined) {
+      this.texts ??= textSources(this.root);
+      known = this.texts.some((source) =>
+        source.kind !== SLOT &&
+        (source.kind !== CONSTANT || someLeafText(source.value ?? null, scalarText, gate.test))
+      );
+      this.#gated.set(gate, known);
+    }
+    return known;
   }
 
   /** Finds the source of a field and remembers it. */
@@ -262,6 +287,24 @@ function countNodes(element: Element): number {
   for (const { content } of element.attributes) count += 1 + content.length;
   for (const child of element.children) count += child.kind === "element" ? countNodes(child) : 1;
   return count;
+}
+
+/** The most nodes that one more item in an array can add. */
+function countRepeated(root: Element): number {
+  const bySlot = new Map<number, number>();
+  let isNested = false;
+  const visit = (element: Element): void => {
+    const inner = elementsOf(element);
+    for (const leaf of leavesOf(element)) {
+      if (leaf.kind !== "slot") continue;
+      if (inner.length > 0) isNested = true;
+      const slot = leaf.level * 65536 + leaf.index;
+      bySlot.set(slot, (bySlot.get(slot) ?? 0) + countNodes(element));
+    }
+    inner.forEach(visit);
+  };
+  visit(root);
+  return isNested ? Infinity : Math.max(0, ...bySlot.values());
 }
 
 function childSource(parent: Element | undefined, name: string): Source {

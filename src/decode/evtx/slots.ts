@@ -27,6 +27,8 @@ export class Slots {
   #stamp = 1;
   #outerCount = 0;
   #count = 0;
+  /** A value is an ANSI string, so not all texts of the record are UTF-16. */
+  hasAnsi = false;
   /** Bytes in array values; 0 if the record has none. */
   arrayBytes = 0;
   /** The last slot of the instance loaded last that holds a non-empty fragment, or -1. */
@@ -52,6 +54,7 @@ export class Slots {
     this.#outerCount = 0;
     this.#count = 0;
     this.arrayBytes = 0;
+    this.hasAnsi = false;
   }
 
   /**
@@ -87,6 +90,7 @@ export class Slots {
           this.fragmentCount++;
         }
       } else if (widthOf(type) < 0) throw unreadable(type, descriptor);
+      if (type === ANSI_STRING) this.hasAnsi = true;
     }
     if (offset > end) {
       throw new RecordError("value", "substitution values run past the end of the record", at);

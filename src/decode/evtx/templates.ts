@@ -17,6 +17,11 @@ import type { ValueReader } from "./values.ts";
 /** Next offset, GUID and size, in front of a definition's body. */
 export const DEFINITION_HEADER_SIZE = 24;
 /**
+ * Copies kept of definitions with one GUID and size. Names stand inline or not, so real ones have a
+ * handful; each is compared with, so there must be a bound.
+ */
+const MAX_ALIKE = 32;
+/**
  * Bytes of definitions compiled for one chunk. A sound chunk holds each definition once, so it never
  * reaches twice its own size; overlapping definitions in a forged one could cost a thousand times it.
  */
@@ -155,9 +160,10 @@ export class TemplateCache {
       fixed: fixedRanges(references, offset, end),
       references: references.map((reference) => ({ ...reference, at: reference.at - offset })),
     };
-    const copies = this.#copies.get(key);
-    if (copies === undefined) this.#copies.set(key, [copy]);
-    else copies.push(copy);
+    const copies = this.#copies.get(key) ?? [];
+    if (copies.length >= MAX_ALIKE) copies.shift();
+    copies.push(copy);
+    this.#copies.set(key, copies);
     this.#keptBytes += copy.bytes.length + references.length * 64;
     return template;
   }
@@ -192,7 +198,7 @@ function fixedRanges(references: readonly NameReference[], offset: number, end: 
 function countSlots(root: Element | undefined): { slotCount: number; maxReferences: number } {
   const references = new Map<number, number>();
   const count = (element: Element): void => {
-    for (const leaf of [...element.attributes.flatMap(({ content }) => content)]) {
+    for (const leaf of element.attributes.flatMap(({ content }) => content)) {
       if (leaf.kind === "slot") references.set(leaf.index, (references.get(leaf.index) ?? 0) + 1);
     }
     for (const child of element.children) {

@@ -10,6 +10,7 @@ import { Buffer } from "node:buffer";
 /** The part of `Buffer` that its published types leave out. */
 interface Ucs2 {
   ucs2Slice(start: number, end: number): string;
+  latin1Slice?(start: number, end: number): string;
 }
 
 const SHORT = 8;
@@ -36,6 +37,11 @@ export class Utf16Reader {
       text += String.fromCharCode(bytes[at]! | (bytes[at + 1]! << 8));
     }
     return text;
+  }
+
+  /** The bytes `[at, end)` as one character each. */
+  latin1(at: number, end: number): string {
+    return this.#buffer.latin1Slice?.(at, end) ?? this.#buffer.toString("latin1", at, end);
   }
 }
 

@@ -84,6 +84,11 @@ export class ValueReader {
     return this.#utf16.read(at, units);
   }
 
+  /** The bytes `[at, end)` as one character each. */
+  latin1(at: number, end: number): string {
+    return this.#utf16.latin1(at, end);
+  }
+
   /**
    * The value of `type` in the `size` bytes at `at`; `undefined` when it is empty.
    *

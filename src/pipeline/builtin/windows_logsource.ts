@@ -197,6 +197,25 @@ export function windowsServices(channel: string): ReadonlySet<string> | undefine
   return found.length === 0 ? undefined : new Set(found.map(([, service]) => service));
 }
 
+/** Who records the events of the categories, so that a renamed channel does not hide them. */
+const PROVIDER_SERVICES: ReadonlyMap<string, string> = new Map([
+  ["microsoft-windows-sysmon", "sysmon"],
+  ["microsoft-windows-security-auditing", "security"],
+  ["microsoft-windows-powershell", "powershell"],
+  ["powershellcore", "powershell"],
+  ["powershell", "powershell-classic"],
+  ["microsoft-windows-windows defender", "windefend"],
+]);
+
+/**
+ * The service a provider of category events belongs to.
+ *
+ * @returns `undefined` for any other provider: its events are in none of the categories.
+ */
+export function providerService(provider: string): string | undefined {
+  return PROVIDER_SERVICES.get(provider.toLowerCase());
+}
+
 /** Whether the categories of an event also hang on its `EventType` field (Sysmon 12). */
 export function dependsOnEventType(services: ReadonlySet<string>, eventId: number): boolean {
   return eventId === 12 && services.has("sysmon");
