@@ -25,6 +25,7 @@ import {
   STRING,
   UINT16,
   UINT32,
+  UINT64,
   UINT8,
 } from "./value_type.ts";
 
@@ -35,15 +36,23 @@ import {
 export const MAX_VALUE_RATIO = 6;
 export const MAX_VALUE_OVERHEAD = 400;
 
+/** High words below this make integers below 2^53. */
+const MAX_SAFE_HIGH = 0x200000;
 const STRING_ARRAY = ARRAY | STRING;
 const QUOTE = 0x22;
 const DASH = 0x2d;
+const COLON = 0x3a;
+const POINT = 0x2e;
+const Z = 0x5a;
 /** Positions in a GUID's bytes in the order they are written, -1 for a dash. */
 const GUID_ORDER = [3, 2, 1, 0, -1, 5, 4, -1, 7, 6, -1, 8, 9, -1, 10, 11, 12, 13, 14, 15];
 
+const DAY_MS = 86_400_000;
+
 export class ValueWriter {
-  #second = NaN;
-  readonly #secondText = new Uint8Array(20);
+  #day = NaN;
+  /** `2016-07-08T` of that day. */
+  readonly #dayText = new Uint8Array(11);
 
   /**
    * Writes a value that is not empty, without quotes around it.
@@ -62,6 +71,11 @@ export class ValueWriter {
         return writeDecimal(u16(source, from), bytes, at);
       case UINT32:
         return writeDecimal(u32(source, from), bytes, at);
+      case UINT64: {
+        const high = u32(source, from + 4);
+        if (high >= MAX_SAFE_HIGH) break;
+        return writeDecimal(high * 0x1_0000_0000 + u32(source, from), bytes, at);
+      }
       case GUID:
         return writeGuid(source, from, bytes, at);
       case HEXINT32:
@@ -82,15 +96,26 @@ export class ValueWriter {
 
   #writeFiletime(source: Uint8Array, from: number, bytes: Uint8Array, at: number): number {
     const ms = filetimeMs(source, from);
-    const second = Math.floor(ms / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      writeAscii(`${new Date(second * 1000).toISOString().slice(0, 19)}.`, this.#secondText, 0);
+    const day = Math.floor(ms / DAY_MS);
+    if (day !== this.#day) {
+      this.#day = day;
+      writeAscii(new Date(day * DAY_MS).toISOString().slice(0, 11), this.#dayText, 0);
     }
-    for (let i = 0; i < this.#secondText.length; i++) bytes[at + i] = this.#secondText[i]!;
-    const micros = (ms - second * 1000) * 1000 + Math.floor(filetimeRemainder(source, from) / 10);
-    at = writePadded(micros, 6, bytes, at + this.#secondText.length);
-    bytes[at] = 0x5a;
+    for (let i = 0; i < 11; i++) bytes[at + i] = this.#dayText[i]!;
+    const ofDay = ms - day * DAY_MS;
+    const seconds = Math.floor(ofDay / 1000);
+    const minutes = Math.floor(seconds / 60);
+    const hours = Math.floor(minutes / 60);
+    at = writePadded(hours, 2, bytes, at + 11);
+    bytes[at] = COLON;
+    at = writePadded(minutes - hours * 60, 2, bytes, at + 1);
+    bytes[at] = COLON;
+    at = writePadded(seconds - minutes * 60, 2, bytes, at + 1);
+    bytes[at] = POINT;
+    const micros = (ofDay - seconds * 1000) * 1000 +
+      Math.floor(filetimeRemainder(source, from) / 10);
+    at = writePadded(micros, 6, bytes, at + 1);
+    bytes[at] = Z;
     return at + 1;
   }
 }
