@@ -63,7 +63,13 @@ export class EvtxEvent implements LogEvent {
   }
 
   /** Makes this the event of the record at `recordAt` of the current chunk; for the decoder only. */
-  load(layout: Layout, recordAt: number, size: number, chunkOffset: number, recovered: boolean) {
+  load(
+    layout: Layout,
+    recordAt: number,
+    size: number,
+    chunkOffset: number,
+    recovered: boolean,
+  ): void {
     this.#layout = layout;
     this.#recordAt = recordAt;
     this.#recordSize = size;

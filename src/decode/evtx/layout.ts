@@ -6,7 +6,7 @@
  * a name means depends on that tree alone, so it is worked out once per layout and name; per record
  * an array access remains.
  */
-import { type Field, internField } from "../../event/field.ts";
+import { type Field, fieldCount, internField } from "../../event/field.ts";
 import { someLeafText } from "../../event/lookup.ts";
 import type { TextGate } from "../../event/text_gate.ts";
 import { scalarText } from "../../event/value.ts";
@@ -73,7 +73,7 @@ export class Layout {
   readonly id: number;
   readonly root: Element;
   /** By `Field.id`, filled in as fields are asked for. */
-  readonly sources: (Source | undefined)[] = [];
+  readonly sources: (Source | undefined)[];
   readonly system: Element | undefined;
   /** What every record is asked for. */
   readonly eventId: Source;
@@ -100,6 +100,8 @@ export class Layout {
   constructor(id: number, root: Element) {
     this.id = id;
     this.root = root;
+    // Filled, because engines treat an array with holes as a slower kind.
+    this.sources = id < 0 ? [] : new Array(fieldCount()).fill(undefined);
     this.nodeCount = countNodes(root);
     this.repeatedNodes = countRepeated(root);
     const system = childOf(root, "System");
