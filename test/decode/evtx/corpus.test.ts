@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import fc from "fast-check";
 import { ByteBuffer } from "../../../src/decode/evtx/byte_buffer.ts";
 import { decodeChunkHeader, verifyChunk } from "../../../src/decode/evtx/chunk_header.ts";
 import type { EvtxProblemReason } from "../../../src/decode/evtx/errors.ts";
@@ -211,6 +212,30 @@ function namedData(projection: ValueObject): readonly (readonly [string, Value])
   const data = isObject(root) ? root["EventData"] : undefined;
   return isObject(data) ? Object.entries(data).filter(([name]) => !/^#|[.[\]\\]/.test(name)) : [];
 }
+
+test(
+  "decodeEvtx() comes to an end on a real log with bits flipped or its end cut off",
+  options,
+  () => {
+    const file = load(`${PARSER}sysmon.evtx`).subarray(0, 4096 + 2 * 65536);
+    const sound = decodeEvtx(file).records.length;
+    const flip = fc.tuple(fc.integer({ min: 4096, max: file.length - 1 }), fc.nat({ max: 7 }));
+    const damage = fc.array(flip, { maxLength: 20 });
+    const size = fc.oneof(fc.constant(file.length), fc.integer({ min: 4096, max: file.length }));
+    fc.assert(
+      fc.property(damage, size, (flips, length) => {
+        const damaged = file.slice(0, length);
+        for (const [at, bit] of flips) if (at < length) damaged[at]! ^= 1 << bit;
+        const begin = performance.now();
+        const { records, problems } = decodeEvtx(damaged, { recover: true });
+        assert.ok(performance.now() - begin < 2000);
+        for (const { offset } of problems) assert.ok(offset <= length);
+        if (flips.length === 0 && length === file.length) assert.ok(records.length >= sound);
+      }),
+      { numRuns: 150 },
+    );
+  },
+);
 
 /** Files whose JSON is not what the EVTX beside it says; evtx_dump agrees with us there. */
 const EDITED_BY_HAND = "ad691d92-15f2-4181-9aa4-723c74f9ddc3.json";
