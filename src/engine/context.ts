@@ -18,16 +18,16 @@ export class EvaluationContext implements Scope {
   event: LogEvent = NO_EVENT;
   /** Counts events; answers stamped with another number are stale. */
   epoch = 0;
-  #otherNames: ReadonlyMap<string, readonly Field[]> = NO_NAMES;
+  #names: ReadonlyMap<string, readonly Field[]> = NO_NAMES;
   #valueStamps = new Int32Array(64);
   #lowerStamps = new Int32Array(64);
   readonly #values: (Value | undefined)[] = [];
   readonly #lowers: string[] = [];
 
-  /** Turns to the next event. `otherNames` are fallbacks for fields the event does not have. */
+  /** Turns to the next event; its fields have their own names until `useNames` says otherwise. */
   begin(event: LogEvent): void {
     this.event = event;
-    this.#otherNames = NO_NAMES;
+    this.#names = NO_NAMES;
     this.epoch = this.epoch === 0x7fff_ffff ? 1 : this.epoch + 1;
     if (this.epoch === 1) {
       this.#valueStamps.fill(0);
@@ -46,20 +46,25 @@ export class EvaluationContext implements Scope {
     this.#lowerStamps = lowers;
   }
 
-  /** Sets which other names a field may have in this event; call before values are read. */
+  /** Sets the names that fields have in this event; call before values are read. */
   useNames(names: ReadonlyMap<string, readonly Field[]>): void {
-    this.#otherNames = names;
+    this.#names = names;
   }
 
-  /** The value rules see: the field's own, else that of its other names. */
+  /** The value rules see: that of the first of the field's names that the event has. */
   value(field: Field): Value | undefined {
     const id = field.id;
     if (this.#valueStamps[id] === this.epoch) return this.#values[id];
-    const value = readField(this.event, field, this.#otherNames);
+    const value = readField(this.event, field, this.#names);
     if (id >= this.#valueStamps.length) this.#grow();
     this.#valueStamps[id] = this.epoch;
     this.#values[id] = value;
     return value;
+  }
+
+  /** The value as it stands in the event, without the second spelling of a GUID. */
+  plainValue(field: Field): Value | undefined {
+    return firstValue(this.event, field, this.#names);
   }
 
   /** The lower-case form of a field's text; `text` is what `value` gave. */
@@ -73,28 +78,31 @@ export class EvaluationContext implements Scope {
   }
 }
 
-/** The length of a GUID without braces. */
-const GUID_LENGTH = 36;
-
-/** Reads a field as rules see it; a GUID stored as bytes is offered in both of its spellings. */
+/**
+ * Reads a field as rules see it: a GUID stored as bytes is offered in both of its spellings, a text
+ * that goes on behind a NUL also as a whole.
+ */
 export function readField(
   event: LogEvent,
   field: Field,
-  otherNames: ReadonlyMap<string, readonly Field[]>,
+  names: ReadonlyMap<string, readonly Field[]>,
 ): Value | undefined {
-  let value = event.get(field);
-  if (value === undefined) {
-    const others = otherNames.get(field.name);
-    if (others !== undefined) {
-      for (const other of others) {
-        value = event.get(other);
-        if (value !== undefined) break;
-      }
-    }
+  const value = firstValue(event, field, names);
+  if (typeof value !== "string" || event.alternateText === undefined) return value;
+  const other = event.alternateText(field);
+  return other === undefined ? value : [value, other];
+}
+
+function firstValue(
+  event: LogEvent,
+  field: Field,
+  names: ReadonlyMap<string, readonly Field[]>,
+): Value | undefined {
+  const tried = names.get(field.name);
+  if (tried === undefined) return event.get(field);
+  for (const name of tried) {
+    const value = event.get(name);
+    if (value !== undefined) return value;
   }
-  if (typeof value === "string" && value.length === GUID_LENGTH) {
-    const other = event.alternateText?.(field);
-    if (other !== undefined) return [value, other];
-  }
-  return value;
+  return undefined;
 }

@@ -5,6 +5,7 @@
  */
 import { internField } from "../event/field.ts";
 import type { Value } from "../event/value.ts";
+import { includesEvent } from "../sigma/attributes.ts";
 import type { Condition, Detection, DetectionRule, Item, Selection } from "../sigma/rule.ts";
 import { compileArray } from "./compile.ts";
 import type { EvaluationContext } from "./context.ts";
@@ -49,7 +50,7 @@ export class ResultBuilder {
       ...(rule.filters.length === 0 ? {} : {
         filters: rule.filters.map(({ id, title }) => id === undefined ? { title } : { id, title }),
       }),
-      ...(this.#options.includeEvent || asksForEvent(rule)
+      ...(this.#options.includeEvent || includesEvent(rule)
         ? { event: context.event.toValue() }
         : {}),
     };
@@ -177,16 +178,9 @@ export class ResultBuilder {
   }
 }
 
-/** The value as the event has it: one spelling, under whichever name. */
+/** The value as the event has it, in one spelling. */
 function ownValue(name: string, context: EvaluationContext): Value | undefined {
-  const field = internField(name);
-  return context.event.get(field) ?? context.value(field);
-}
-
-function asksForEvent(rule: DetectionRule): boolean {
-  const asked = rule.customAttributes["rsigma.include_event"] ??
-    rule.customAttributes["picket.include_event"];
-  return asked === true || asked === "true";
+  return context.plainValue(internField(name));
 }
 
 /** Whether a keyword item holds for the event of `context`. */

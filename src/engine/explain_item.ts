@@ -95,7 +95,8 @@ export class ItemTracer {
       : undefined;
     const own = field === undefined ? undefined : this.#event?.get(field);
     return {
-      ...describe(item),
+      // A member of an array is called as rules call it.
+      ...describe(item.field === undefined ? { ...item, field: "." } : item),
       ...(value === undefined ? {} : { actual: own ?? value }),
       matched,
       reason,

@@ -5,6 +5,8 @@ import { isGateText, type TextGate, textGate } from "../event/text_gate.ts";
 
 /** More fragments than this cost as much as the search they are to save. */
 const MAX_FRAGMENTS = 8;
+/** Longer lists never come down to so few fragments. */
+const MAX_WORDS = 64;
 const MIN_LENGTH = 2;
 const MAX_LENGTH = 6;
 /** Looking for a fragment in one event, and visiting all its leaves, in arbitrary but equal units. */
@@ -20,6 +22,7 @@ const TYPICAL_EVENT_CHARACTERS = 1500;
  */
 export function keywordGate(words: readonly string[]): TextGate | undefined {
   const uncovered = new Set(words);
+  if (uncovered.size > MAX_WORDS) return undefined;
   const candidates = new Map<string, Set<string>>();
   for (const word of uncovered) {
     for (let from = 0; from < word.length; from++) {

@@ -11,6 +11,7 @@ import {
   dependsOnEventType,
   flatFieldNames,
   providerService,
+  WINDOWS_SERVICES,
   windowsLogsource,
   windowsServices,
 } from "../pipeline/builtin/windows_logsource.ts";
@@ -20,6 +21,8 @@ import type { Logsource } from "../sigma/rule.ts";
 export interface EventLogsource {
   readonly product?: string;
   readonly services?: ReadonlySet<string>;
+  /** Services that are certainly not the event's, where `services` is unknown. */
+  readonly foreignServices?: ReadonlySet<string>;
   readonly categories?: ReadonlySet<string>;
   readonly custom?: Readonly<Record<string, string>>;
 }
@@ -33,12 +36,15 @@ export interface StaticLogsource {
 
 /** Whether a rule may match events of this logsource. */
 export function compatible(rule: Logsource, event: EventLogsource): boolean {
-  const { product, services, categories, custom } = event;
+  const { product, services, foreignServices, categories, custom } = event;
   if (product !== undefined && rule.product !== undefined) {
     if (rule.product.toLowerCase() !== product) return false;
   }
   if (services !== undefined && rule.service !== undefined) {
     if (!services.has(rule.service.toLowerCase())) return false;
+  }
+  if (foreignServices !== undefined && rule.service !== undefined) {
+    if (foreignServices.has(rule.service.toLowerCase())) return false;
   }
   if (categories !== undefined && rule.category !== undefined) {
     if (!categories.has(rule.category.toLowerCase())) return false;
@@ -114,8 +120,9 @@ export function eventKind(traits: EventTraits, fixed: StaticLogsource): EventKin
 }
 
 /**
- * Nothing is known of the services of such a channel, so none is ruled out. Its categories are those
- * of its provider: a rule for process creation has no business with events of the print spooler.
+ * The services of such a channel are not known; they are none of those whose channels are. Its
+ * categories are those of its provider: a rule for process creation has no business with events of
+ * the print spooler.
  */
 function unknownChannelKind(traits: EventTraits, fixed: StaticLogsource): EventKind {
   const { channel, provider, eventId } = traits;
@@ -123,14 +130,18 @@ function unknownChannelKind(traits: EventTraits, fixed: StaticLogsource): EventK
   const product = traits.product ?? fixed.product ?? (windows ? "windows" : undefined);
   const service = provider === undefined ? undefined : providerService(provider);
   const own = service === undefined ? undefined : windowsLogsource(new Set([service]), eventId);
-  const categories = fixed.category !== undefined ? new Set([fixed.category]) : own?.categories ??
-    (product === "windows" && channel !== undefined && provider !== undefined
-      ? NO_CATEGORIES
-      : undefined);
+  // The format says that it is Windows, or the channel does; and somebody else has written it.
+  const foreign = product === "windows" && service === undefined && provider !== undefined &&
+    (channel !== undefined || traits.product !== undefined);
+  const services = fixed.service === undefined ? undefined : new Set([fixed.service]);
+  const categories = fixed.category !== undefined
+    ? new Set([fixed.category])
+    : own?.categories ?? (foreign ? NO_CATEGORIES : undefined);
   return {
     logsource: {
       ...(product === undefined ? {} : { product }),
-      ...(fixed.service === undefined ? {} : { services: new Set([fixed.service]) }),
+      ...(services === undefined ? {} : { services }),
+      ...(foreign && services === undefined ? { foreignServices: WINDOWS_SERVICES } : {}),
       ...(categories === undefined ? {} : { categories }),
     },
     names: product !== "windows" ? NO_NAMES : internNames(own?.fieldNames ?? flatFieldNames()),

@@ -41,7 +41,7 @@ export function matchNaively(
   kind: EventKind,
 ): readonly number[] {
   const read = (field: Field): Value | undefined => {
-    const names = [field, ...(kind.names.get(field.name) ?? [])];
+    const names = kind.names.get(field.name) ?? [field];
     const own = names.map((name) => event.get(name)).find((value) => value !== undefined);
     const other = typeof own === "string" ? event.alternateText?.(field) : undefined;
     return other === undefined ? own : [own!, other];

@@ -132,17 +132,65 @@ const CATEGORY_EVENTS: Readonly<Record<string, readonly (readonly [string, reado
     ]],
   };
 
-/** `service/event id` → rule field → names the event may use for it, tried in this order. */
+/** What Windows Defender calls its fields; rules leave the blanks out or write `_` for them. */
+const DEFENDER_NAMES: readonly string[] = [
+  "Action ID",
+  "Action Name",
+  "Category ID",
+  "Category Name",
+  "Detection ID",
+  "Detection Time",
+  "Detection User",
+  "Engine Version",
+  "Error Code",
+  "Error Description",
+  "Execution Name",
+  "Feature Name",
+  "New Value",
+  "Old Value",
+  "Origin Name",
+  "Process Name",
+  "Product Name",
+  "Product Version",
+  "Remediation User",
+  "Severity ID",
+  "Severity Name",
+  "Source Name",
+  "Status Code",
+  "Threat ID",
+  "Threat Name",
+  "Type Name",
+];
+
+/**
+ * `service` or `service/event id` → rule field → the names it may have in an event, tried in this
+ * order.
+ */
 const FIELD_NAMES: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
-  "security/4688": { "Image": ["NewProcessName"], "ParentImage": ["ParentProcessName"] },
-  "windefend": { "Signature": ["ThreatName", "Threat Name"], "Filename": ["Path"] },
+  "security/4688": {
+    "Image": ["Image", "NewProcessName"],
+    "ParentImage": ["ParentImage", "ParentProcessName"],
+  },
+  "windefend": {
+    "Signature": ["Signature", "Threat Name", "ThreatName"],
+    "Filename": ["Filename", "Path"],
+    // `SourceName` would else be the name of the provider.
+    ...Object.fromEntries(
+      DEFENDER_NAMES.flatMap((name) =>
+        [name.replaceAll(" ", ""), name.replaceAll(" ", "_")].map((written) => [
+          written,
+          [name, written],
+        ])
+      ),
+    ),
+  },
 };
 
 /** What the collectors that write Windows events as flat JSON call the System fields. */
 const FLAT_FIELD_NAMES: Readonly<Record<string, readonly string[]>> = {
-  "Provider_Name": ["ProviderName", "SourceName", "Provider"],
-  "Computer": ["Hostname", "ComputerName"],
-  "EventRecordID": ["RecordNumber"],
+  "Provider_Name": ["Provider_Name", "ProviderName", "SourceName", "Provider"],
+  "Computer": ["Computer", "Hostname", "ComputerName"],
+  "EventRecordID": ["EventRecordID", "RecordNumber"],
 };
 
 const NO_NAMES: ReadonlyMap<string, readonly string[]> = new Map();
@@ -151,7 +199,7 @@ const NO_NAMES: ReadonlyMap<string, readonly string[]> = new Map();
 export interface WindowsLogsource {
   readonly services: ReadonlySet<string>;
   readonly categories: ReadonlySet<string>;
-  /** Other names for a field that a rule asks for and the event does not have. */
+  /** The names of fields that have several in events, in the order they are to be tried. */
   readonly fieldNames: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -169,8 +217,8 @@ for (const [service, channels] of Object.entries(SERVICE_CHANNELS)) {
   }
 }
 
-/** Every category of the table: on a known channel these hold for the listed events only. */
-export const WINDOWS_CATEGORIES: ReadonlySet<string> = new Set(Object.keys(CATEGORY_EVENTS));
+/** Every service of the table: these are recorded in their channels and nowhere else. */
+export const WINDOWS_SERVICES: ReadonlySet<string> = new Set(Object.keys(SERVICE_CHANNELS));
 
 /** Event ids that the table tells apart. */
 export const WINDOWS_CATEGORY_EVENT_IDS: ReadonlySet<number> = new Set(
