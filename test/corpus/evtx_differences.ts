@@ -198,9 +198,12 @@ function base64Hex(text: string): string {
 }
 
 function printable(text: string): string {
-  // Controls but tab and line ends, surrogates and what stands for them, non-characters.
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd\ufffe\uffff]/g, "");
+  // Controls but tab and line ends, lone surrogates and what stands for them, non-characters.
+  return text.replace(
+    // deno-lint-ignore no-control-regex
+    /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
+    "",
+  );
 }
 
 function spaced(text: string): string {
