@@ -26,6 +26,8 @@ export type ColorMode = "auto" | "always" | "never";
 export interface CliIo {
   /** Writes data. Throws `OutputClosedError` when nobody reads it any more. */
   out(text: string): void;
+  /** The same for UTF-8 that is already encoded; the caller may reuse `bytes` afterwards. */
+  outBytes(bytes: Uint8Array): void;
   /** Writes a message, with a line end. */
   err(line: string): void;
   /** Writes to stderr as it stands, for progress lines. */
@@ -50,7 +52,11 @@ export class OutputError extends Error {
 
 /** Writes all of `text` to a file descriptor, waiting while a pipe is full. */
 export function writeFully(descriptor: number, text: string): void {
-  const bytes = new TextEncoder().encode(text);
+  writeBytes(descriptor, new TextEncoder().encode(text));
+}
+
+/** Writes all of `bytes` to a file descriptor, waiting while a pipe is full. */
+export function writeBytes(descriptor: number, bytes: Uint8Array): void {
   let from = 0;
   while (from < bytes.length) {
     try {
@@ -74,6 +80,7 @@ export function writeFully(descriptor: number, text: string): void {
 export function processIo(signal: AbortSignal): CliIo {
   return {
     out: (text) => writeFully(1, text),
+    outBytes: (bytes) => writeBytes(1, bytes),
     err: (line) => writeQuietly(`${line}\n`),
     errRaw: writeQuietly,
     outIsTerminal: process.stdout.isTTY === true,

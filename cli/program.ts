@@ -6,6 +6,9 @@ import process from "node:process";
 import { PicketError } from "../src/event/errors.ts";
 import { VERSION } from "./build_info.ts";
 import { UsageError } from "./commands/common.ts";
+import { evalCommand } from "./commands/eval.ts";
+import { explainCommand } from "./commands/explain.ts";
+import { evtxCommand } from "./commands/evtx.ts";
 import { rulesCommand } from "./commands/rules.ts";
 import { scanCommand } from "./commands/scan.ts";
 import {
@@ -57,6 +60,9 @@ function buildProgram(io: CliIo, exit: (code: ExitCode) => void): Command {
       "\nExamples:\n  picket scan ./evtx\n  picket scan ./evtx --rules ./sigma/rules -o timeline.csv",
     );
   program.addCommand(scanCommand(io, exit));
+  program.addCommand(evalCommand(io, exit));
+  program.addCommand(explainCommand(io, exit));
+  program.addCommand(evtxCommand(io, exit));
   program.addCommand(rulesCommand(io, exit));
   configure(program, io);
   return program;

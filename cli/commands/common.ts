@@ -84,7 +84,8 @@ export function addEngineOptions(command: Command): Command {
     .option("--no-index", "evaluate without the index: slow, to cross-check results");
 }
 
-function staticLogsource(text: string): StaticLogsource {
+/** The value of `--logsource`. */
+export function staticLogsource(text: string): StaticLogsource {
   const parts: Record<string, string> = {};
   for (const part of text.split(",")) {
     const [key, value] = part.split("=").map((piece) => piece.trim().toLowerCase());

@@ -1,0 +1,216 @@
+/**
+ * `picket eval`: one stream of events in, results out as soon as they are found.
+ */
+import { Command, Option } from "commander";
+import { RuleEngine } from "../../src/engine/engine.ts";
+import type { DetectionRule, Level, RuleCollection } from "../../src/sigma/rule.ts";
+import { type CliIo, EXIT, type ExitCode, useColor } from "../io.ts";
+import { type EventInput, eventInput, type EventSink, readEvents } from "../read_events.ts";
+import { OUTPUT_FORMATS, type OutputFormat } from "../render/hits.ts";
+import { type MatchRenderer, matchRenderer } from "../render/matches.ts";
+import { count, painter, plural, safeText } from "../render/text.ts";
+import { notLoadedLines, rulesNotLoaded } from "../scan/report.ts";
+import { loadSources, selectRules, unknownRules } from "../scan/select_rules.ts";
+import type { RuleSources } from "../scan/types.ts";
+import {
+  addEngineOptions,
+  addRuleOptions,
+  addTalkOptions,
+  collect,
+  type EngineFlags,
+  levelOption,
+  type RuleOptions,
+  ruleSources,
+  type TalkOptions,
+  UsageError,
+} from "./common.ts";
+
+/** What is typed. */
+export interface EvalOptions extends RuleOptions, EngineFlags, TalkOptions {
+  readonly event?: string;
+  readonly minLevel?: Level;
+  readonly rule: readonly string[];
+  readonly outputFormat?: OutputFormat;
+  readonly pretty: boolean;
+  readonly failOnDetection: boolean;
+  readonly strict: boolean;
+  /** `false`: no summary line. */
+  readonly stats: boolean;
+}
+
+/** Lines that could not be read are told one by one up to this many, then counted. */
+const TOLD_PROBLEMS = 5;
+/** Text is written in pieces of about this many characters, and whenever input pauses. */
+const WRITE_CHARACTERS = 64 << 10;
+
+const EXAMPLES = `
+Examples:
+  picket eval -e '{"Channel":"Security","EventID":1102}'
+  picket eval -r rules/ -e @Security.evtx --output-format table
+  tail -f events.ndjson | picket eval -r rules/ --logsource product=linux
+
+Exit codes: 0 done, 1 something found (--fail-on-detection), 2 rules or the event not usable,
+3 wrong usage, 4 some input could not be read (--strict, or none could be), 130 interrupted.`;
+
+export function evalCommand(io: CliIo, exit: (code: ExitCode) => void): Command {
+  const command = new Command("eval")
+    .summary("evaluate one event, one file or a stream of events")
+    .description(
+      "Evaluates the events of --event, or of stdin, and prints each result as soon as it is\n" +
+        "found, in the order of the input. For many files and a timeline, see picket scan.",
+    )
+    .option("-e, --event <json|@file>", "the event, or a JSON or EVTX file; default: stdin");
+  addRuleOptions(command)
+    .addOption(levelOption())
+    .option("--rule <id|title>", "only this rule; repeat for more", collect, [])
+    .addOption(
+      new Option("--output-format <format>", "default: json on a terminal, else ndjson")
+        .choices(OUTPUT_FORMATS),
+    )
+    .option("--pretty", "indent JSON also when it is not for a terminal", false)
+    .option("--fail-on-detection", "exit with 1 if something was found", false)
+    .option("--strict", "exit with 2 if a rule could not be loaded, 4 for a bad line", false)
+    .option("--no-stats", "no summary line");
+  addEngineOptions(command);
+  addTalkOptions(command);
+  return command.addHelpText("after", EXAMPLES)
+    .action(async (options: EvalOptions) => exit(await runEval(options, io)));
+}
+
+/** @param stdin Where events come from without `--event`; the process's own when left out. */
+export async function runEval(
+  options: EvalOptions,
+  io: CliIo,
+  stdin?: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
+): Promise<ExitCode> {
+  const sources = ruleSources(options);
+  const paint = painter(useColor(options.color, { ...io, outIsTerminal: io.errIsTerminal }));
+  const collection = await loadSources(sources);
+  for (const name of unknownRules(collection.rules, options.rule)) {
+    throw new UsageError(`--rule: no rule has the id or title "${name}"`);
+  }
+  const rules = selectRules(collection.rules, {
+    minLevel: options.minLevel,
+    onlyRules: options.rule,
+  });
+  const notLoaded = rulesNotLoaded(collection.problems);
+  if (rules.length === 0) {
+    for (const line of notLoadedLines(notLoaded, paint).slice(1)) io.err(line);
+    io.err("Cannot evaluate: no rule could be loaded or selected");
+    return EXIT.ruleError;
+  }
+  if (!options.quiet) {
+    for (const line of notLoadedLines(notLoaded, paint).slice(1)) io.err(line);
+    io.err(loadedLine(rules, collection, sources));
+  }
+
+  const input = eventInput(options.event);
+  const evaluation = new Evaluation(rules, options, io);
+  let interrupted = false;
+  try {
+    await readEvents(input, evaluation, io.signal, stdin);
+  } catch (error) {
+    if (!io.signal.aborted) throw error;
+    interrupted = true;
+  }
+  evaluation.finish();
+  if (!options.quiet && options.stats) io.err(evaluation.summary(input));
+  if (interrupted) return EXIT.interrupted;
+  if (options.strict && notLoaded.length > 0) return EXIT.ruleError;
+  if (options.failOnDetection && evaluation.matches > 0) return EXIT.findings;
+  const { events, problems } = evaluation;
+  return problems > 0 && (options.strict || events === 0) ? EXIT.incomplete : EXIT.ok;
+}
+
+function loadedLine(
+  rules: readonly DetectionRule[],
+  { correlations }: RuleCollection,
+  { paths, embedded }: RuleSources,
+): string {
+  const from = embedded ? "the embedded rules" : paths.map(safeText).join(", ");
+  const ignored = correlations.length === 0
+    ? ""
+    : ` (${plural(correlations.length, "correlation rule")} not evaluated: they need a history)`;
+  return `Loaded ${plural(rules.length, "detection rule")} from ${from}${ignored}`;
+}
+
+/** Evaluates events as they come and writes what matches. */
+class Evaluation implements EventSink {
+  matches = 0;
+  events = 0;
+  problems = 0;
+  readonly #engine: RuleEngine;
+  readonly #renderer: MatchRenderer;
+  readonly #io: CliIo;
+  #isEvtx = false;
+  #pending = "";
+  #started = false;
+
+  constructor(rules: readonly DetectionRule[], options: EvalOptions, io: CliIo) {
+    const { matchDetail, includeEvent, logsourceRouting, index, logsource } = options;
+    this.#engine = new RuleEngine(rules, {
+      matchDetail,
+      includeEvent,
+      logsourceRouting,
+      index,
+      logsource,
+    });
+    this.#io = io;
+    const format = options.outputFormat ??
+      (options.pretty || io.outIsTerminal ? "json" : "ndjson");
+    this.#renderer = matchRenderer(format, {
+      columns: io.columns,
+      paint: painter(useColor(options.color, io)),
+      pretty: options.pretty || io.outIsTerminal,
+    });
+    if (format === "csv") this.#start();
+  }
+
+  event(...[event, place]: Parameters<EventSink["event"]>): void {
+    this.events++;
+    if (place.recordId !== undefined) this.#isEvtx = true;
+    for (const result of this.#engine.evaluate(event)) {
+      this.matches++;
+      this.#start();
+      this.#pending += this.#renderer.render(result);
+    }
+    if (this.#pending.length >= WRITE_CHARACTERS) this.pause();
+  }
+
+  problem(place: string, message: string): void {
+    this.problems++;
+    if (this.problems <= TOLD_PROBLEMS) {
+      this.#io.err(`Skipped ${place}: ${safeText(message).slice(0, 300)}`);
+    } else if (this.problems === TOLD_PROBLEMS + 1) {
+      this.#io.err("Skipped more; the rest is only counted");
+    }
+  }
+
+  /** Nothing that was found waits for what has not come yet. */
+  pause(): boolean {
+    if (this.#pending !== "") this.#io.out(this.#pending);
+    this.#pending = "";
+    return true;
+  }
+
+  finish(): void {
+    this.pause();
+    if (this.problems > TOLD_PROBLEMS) {
+      this.#io.err(`Skipped ${count(this.problems)} lines or records in all`);
+    }
+  }
+
+  summary(input: EventInput): string {
+    if (input.kind === "inline" && this.events === 1 && this.matches === 0) return "No matches.";
+    const noun = this.#isEvtx ? "EVTX record" : "event";
+    const skipped = this.problems === 0 ? "" : `, ${this.problems} skipped`;
+    const matches = `${count(this.matches)} ${this.matches === 1 ? "match" : "matches"}`;
+    return `Processed ${plural(this.events, noun)}, ${matches}${skipped}.`;
+  }
+
+  #start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#pending += this.#renderer.header;
+  }
+}
