@@ -4,9 +4,10 @@
 import type { LogEvent } from "../event/event.ts";
 import type { Field } from "../event/field.ts";
 import { isObject, type Value } from "../event/value.ts";
-import type { Item, Pattern } from "../sigma/rule.ts";
+import type { Item, Pattern, StringToken } from "../sigma/rule.ts";
 import { describeItem } from "./describe.ts";
-import { compileItem, type ItemTest } from "./item_test.ts";
+import { plainText } from "./glob.ts";
+import { compileItem, compileKeywords, type ItemTest } from "./item_test.ts";
 import type { Scope } from "./pattern_test.ts";
 import { RegexError } from "./regex/errors.ts";
 import type { MatcherName } from "./result.ts";
@@ -44,8 +45,10 @@ export interface ItemNode {
     readonly count: number;
     readonly first: readonly string[];
     /** What they have in common, if anything. */
-    readonly matcher?: MatcherName;
+    readonly matcher?: string;
   };
+  /** A pattern with wildcards in the notation of rules; `pattern` is a regular expression. */
+  readonly written?: { readonly matcher: string; readonly text: string };
   /** The one of several patterns that held. */
   readonly hit?: string;
   /** Those that did not hold, where all must. */
@@ -63,6 +66,8 @@ export class ItemTracer {
   readonly #scope: Scope;
   readonly #tests = new WeakMap<Item, ItemTest>();
   readonly #caseless = new WeakMap<Item, ItemTest>();
+  readonly #single = new WeakMap<Item, readonly ItemTest[]>();
+  readonly #described = new WeakMap<Item, Description>();
   #event: LogEvent | undefined;
   #otherNames: ReadonlyMap<string, readonly Field[]> = new Map();
   #names: ReadonlyMap<string, string> | undefined;
@@ -95,8 +100,7 @@ export class ItemTracer {
       : undefined;
     const own = field === undefined ? undefined : this.#event?.get(field);
     return {
-      // A member of an array is called as rules call it.
-      ...describe(item.field === undefined ? { ...item, field: "." } : item),
+      ...this.#describe(item, true),
       ...(value === undefined ? {} : { actual: own ?? value }),
       matched,
       reason,
@@ -109,7 +113,36 @@ export class ItemTracer {
   /** A keyword item; `matched` is what the engine says of it. */
   keywords(item: Item, matched: boolean): ItemNode {
     const reason = matched ? "matched" : item.negated ? "value_mismatch" : "no_keyword_match";
-    return { ...describe(item), matched, reason };
+    const found = matched === item.negated || item.all ? undefined : this.#keywordHit(item);
+    return {
+      ...this.#describe(item, false),
+      ...(found === undefined ? {} : { actual: found.text }),
+      matched,
+      reason,
+      ...(found === undefined || item.patterns.length < 2 ? {} : { hit: found.pattern }),
+    };
+  }
+
+  /** The first text of the event that has one of the words, and the word. */
+  #keywordHit(item: Item): { readonly text: string; readonly pattern: string } | undefined {
+    const tests = compileKeywords(item);
+    let hit: { readonly text: string; readonly pattern: string } | undefined;
+    this.#event?.someText((text) => {
+      const at = tests.findIndex((test) => test(text, text.toLowerCase()));
+      if (at >= 0) hit = { text, pattern: written(item.patterns[at]!).text };
+      return at >= 0;
+    });
+    return hit;
+  }
+
+  /** @param isField Otherwise an item without a field is a keyword; here it is about a member. */
+  #describe(item: Item, isField: boolean): Description {
+    let description = this.#described.get(item);
+    if (description === undefined) {
+      description = describe(isField && item.field === undefined ? { ...item, field: "." } : item);
+      this.#described.set(item, description);
+    }
+    return description;
   }
 
   #reason(item: Item, value: Value | undefined, matched: boolean): Reason {
@@ -150,14 +183,22 @@ export class ItemTracer {
   ): Pick<ItemNode, "hit" | "unmet"> {
     if (item.patterns.length < 2 || value === undefined || item.negated) return {};
     if (matched === item.all) return {};
-    const wanted = item.patterns.filter((pattern) =>
-      compileItem({ ...item, patterns: [pattern] })(value, undefined, this.#scope) === matched
+    const wanted = item.patterns.filter((_, at) =>
+      this.#singleTests(item)[at]!(value, undefined, this.#scope) === matched
     );
-    const texts = wanted.slice(0, matched ? 1 : MAX_PATTERNS).map((pattern) =>
-      patternText(item, pattern)
-    );
+    const texts = wanted.slice(0, matched ? 1 : MAX_PATTERNS).map((one) => written(one).text);
     if (texts.length === 0) return {};
     return matched ? { hit: texts[0]! } : { unmet: texts };
+  }
+
+  /** Each pattern of an item by itself. */
+  #singleTests(item: Item): readonly ItemTest[] {
+    let tests = this.#single.get(item);
+    if (tests === undefined) {
+      tests = item.patterns.map((pattern) => compileItem({ ...item, patterns: [pattern] }));
+      this.#single.set(item, tests);
+    }
+    return tests;
   }
 
   #similar(name: string): string | undefined {
@@ -167,10 +208,14 @@ export class ItemTracer {
   }
 }
 
-function describe(
-  item: Item,
-): Pick<ItemNode, "field" | "matcher" | "pattern" | "negated" | "key" | "line" | "patterns"> {
+type Description = Pick<
+  ItemNode,
+  "field" | "matcher" | "pattern" | "negated" | "key" | "line" | "written" | "patterns"
+>;
+
+function describe(item: Item): Description {
   const { matcher, pattern } = describeItem(item);
+  const [only] = item.patterns;
   return {
     ...(item.field === undefined ? {} : { field: item.field }),
     matcher,
@@ -178,26 +223,61 @@ function describe(
     ...(item.negated ? { negated: true } : {}),
     key: item.key,
     line: item.position.line,
-    ...(item.patterns.length < 2 ? {} : { patterns: joined(item) }),
+    ...(item.patterns.length === 1 && hasWildcard(only!)
+      ? { written: written(only!) }
+      : item.patterns.length > 1
+      ? { patterns: joined(item) }
+      : {}),
   };
 }
 
 function joined(item: Item): NonNullable<ItemNode["patterns"]> {
-  const matchers = new Set(
-    item.patterns.map((pattern) => describeItem({ ...item, patterns: [pattern] }).matcher),
-  );
+  const parts = item.patterns.map(written);
+  const matchers = new Set(parts.map(({ matcher }) => matcher));
   const [matcher] = matchers;
   return {
     join: item.all ? "all" : "any",
-    count: item.patterns.length,
-    first: item.patterns.slice(0, MAX_PATTERNS).map((pattern) => patternText(item, pattern)),
-    ...(matchers.size === 1 && matcher !== undefined ? { matcher } : {}),
+    count: parts.length,
+    first: parts.slice(0, MAX_PATTERNS).map(({ text }) => text),
+    ...(matchers.size === 1 && item.field !== undefined ? { matcher: matcher! } : {}),
   };
 }
 
-function patternText(item: Item, pattern: Pattern): string {
-  const { pattern: text, matcher } = describeItem({ ...item, patterns: [pattern] });
-  return text ?? matcher;
+function hasWildcard(pattern: Pattern): pattern is Pattern & { readonly kind: "string" } {
+  return pattern.kind === "string" && plainText(pattern.tokens) === undefined;
+}
+
+/** A pattern as rules write it, where results make it a regular expression. */
+function written(pattern: Pattern): { readonly matcher: string; readonly text: string } {
+  if (hasWildcard(pattern)) {
+    const dash = pattern.tokens.some(({ kind }) => kind === "dash") ? "|windash" : "";
+    return { matcher: `${pattern.operator}${dash}`, text: wildcardText(pattern.tokens) };
+  }
+  const { matcher, pattern: text } = describeItem({
+    field: ".",
+    patterns: [pattern],
+    all: false,
+    negated: false,
+    key: "",
+    position: { line: 0, column: 0 },
+  });
+  return { matcher, text: text ?? matcher };
+}
+
+/** Backslashes are left single: this is for reading. */
+function wildcardText(tokens: readonly StringToken[]): string {
+  return tokens.map((token) => {
+    switch (token.kind) {
+      case "text":
+        return token.text.replace(/[*?]/g, "\\$&");
+      case "any":
+        return "*";
+      case "one":
+        return "?";
+      case "dash":
+        return "-";
+    }
+  }).join("");
 }
 
 /** The pattern with letter case ignored; the same object if that changes nothing. */
