@@ -1,5 +1,5 @@
 /**
- * A thread of a scan: loads the rules itself and scans the parts it is given.
+ * A thread of a scan: reads the rules from shared memory and scans the parts it is given.
  */
 import { parentPort } from "node:worker_threads";
 import { ScanSession } from "./scan/session.ts";
@@ -13,7 +13,7 @@ if (port !== null) {
   const handle = async (message: ToWorker): Promise<void> => {
     switch (message.type) {
       case "start":
-        session = await ScanSession.open(message.rules, message.settings, send);
+        session = ScanSession.open(message.store, message.settings, send);
         send({ type: "ready" });
         break;
       case "unit": {

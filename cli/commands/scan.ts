@@ -135,7 +135,6 @@ export async function runScan(
   const outcome = await scan(
     units,
     rules,
-    sources,
     settings,
     threads,
     (state) => progress.update(state),

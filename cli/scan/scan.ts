@@ -2,6 +2,7 @@
  * A whole scan: parts dealt to threads, their hits merged into one order.
  */
 import { Worker } from "node:worker_threads";
+import { encodeRules } from "../../src/engine/rule_store.ts";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
 import { SCAN_WORKER_URL } from "../worker_url.ts";
 import { mergeHits, removeRuns } from "./hit_sorter.ts";
@@ -11,7 +12,6 @@ import {
   emptyCounts,
   type FromWorker,
   type Hit,
-  type RuleSources,
   type ScanCounts,
   type ScanSettings,
   type ScanUnit,
@@ -48,12 +48,11 @@ type Finished = FromWorker & { readonly type: "finished" };
 /**
  * Scans `units` with `threads` threads; with one, in this thread.
  *
- * @param rules The selected rules, which each thread loads again from `sources`.
+ * @param rules The selected rules; threads share one copy of them.
  */
 export async function scan(
   units: readonly ScanUnit[],
   rules: readonly DetectionRule[],
-  sources: RuleSources,
   settings: ScanSettings,
   threads: number,
   onProgress: (progress: ScanProgress) => void,
@@ -62,7 +61,7 @@ export async function scan(
   const lines = new Array<number>(units.length).fill(0);
   const finished = threads <= 1 || units.length <= 1
     ? [await scanHere(units, rules, settings, lines, onProgress, signal)]
-    : await scanInWorkers(units, sources, settings, threads, lines, onProgress, signal);
+    : await scanInWorkers(units, sharedStore(rules), settings, threads, lines, onProgress, signal);
   const counts = emptyCounts();
   for (const part of finished) addCounts(counts, part.counts);
   const applied = rules.map((_, at) => finished.some((part) => part.applied[at] === true));
@@ -124,10 +123,18 @@ async function scanHere(
   return session.finish();
 }
 
+/** The rules in memory that all threads see. */
+function sharedStore(rules: readonly DetectionRule[]): Uint8Array {
+  const bytes = encodeRules({ rules, correlations: [], filters: [] });
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  return shared;
+}
+
 /** Deals units to workers as they become free. */
 async function scanInWorkers(
   units: readonly ScanUnit[],
-  sources: RuleSources,
+  store: Uint8Array,
   settings: ScanSettings,
   threads: number,
   lines: number[],
@@ -184,7 +191,7 @@ async function scanInWorkers(
             break;
         }
       });
-      send({ type: "start", rules: sources, settings });
+      send({ type: "start", store, settings });
     });
   const count = Math.min(threads, units.length);
   return await Promise.all(Array.from({ length: count }, (_, id) => runWorker(id)));

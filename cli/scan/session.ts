@@ -2,13 +2,12 @@
  * What one thread holds while it scans: an engine, its counts and its sorted hits.
  */
 import { RuleEngine } from "../../src/engine/engine.ts";
+import { decodeRules } from "../../src/engine/rule_store.ts";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
 import { HitSorter } from "./hit_sorter.ts";
-import { loadSources, selectRules } from "./select_rules.ts";
 import {
   emptyCounts,
   type FromWorker,
-  type RuleSources,
   type ScanCounts,
   type ScanSettings,
   type ScanUnit,
@@ -40,14 +39,13 @@ export class ScanSession {
     this.#scanner = new UnitScanner(this.#engine, settings, this.#counts, this.#sorter);
   }
 
-  /** Loads the rules for a thread of its own. */
-  static async open(
-    sources: RuleSources,
+  /** For a thread of its own: reads the rules out of shared memory. */
+  static open(
+    store: Uint8Array,
     settings: ScanSettings,
     send: (message: FromWorker) => void,
-  ): Promise<ScanSession> {
-    const { rules } = await loadSources(sources);
-    return new ScanSession(selectRules(rules, settings), settings, send);
+  ): ScanSession {
+    return new ScanSession(decodeRules(store).rules, settings, send);
   }
 
   /** @returns The unit's number of lines. */

@@ -39,7 +39,7 @@ export interface ScanSettings {
   readonly onlyRules: readonly string[];
 }
 
-/** Where the rules come from, so that each worker can load them itself. */
+/** Where the rules come from. */
 export interface RuleSources {
   readonly paths: readonly string[];
   readonly embedded: boolean;
@@ -85,7 +85,7 @@ export interface ScanCounts {
 }
 
 export type ToWorker =
-  | { readonly type: "start"; readonly rules: RuleSources; readonly settings: ScanSettings }
+  | { readonly type: "start"; readonly store: Uint8Array; readonly settings: ScanSettings }
   | { readonly type: "unit"; readonly unit: ScanUnit }
   | { readonly type: "finish" };
 

@@ -12,8 +12,7 @@ import { Buffer } from "node:buffer";
 import { createHash, createPublicKey, sign, verify } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { PicketError } from "../event/errors.ts";
-import { jsonText, parseJsonText } from "../event/json_text.ts";
-import type { ParsedFile } from "../sigma/parse.ts";
+import { decodeRules, encodeRules, type StoreContent } from "./rule_store.ts";
 
 /** Raised when what a rule object means changes; older executables refuse newer bundles. */
 export const BUNDLE_VERSION = 1;
@@ -47,9 +46,6 @@ export interface BundleHeader {
   readonly signature?: string;
 }
 
-/** What a bundle carries: the rules as parsed, before filters are bound. */
-export type BundleContent = Pick<ParsedFile, "rules" | "correlations" | "filters">;
-
 /** Whether bytes begin as a bundle does. */
 export function isBundle(head: Uint8Array): boolean {
   return Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 32))
@@ -63,12 +59,12 @@ export function isBundle(head: Uint8Array): boolean {
  * @param privateKey A PEM-encoded Ed25519 key to sign with.
  */
 export function encodeBundle(
-  content: BundleContent,
+  content: StoreContent,
   skipped: number,
   privateKey?: string,
 ): Uint8Array {
   const { rules, correlations, filters } = content;
-  const packed = gzipSync(jsonText({ rules, correlations, filters }), { level: 9 });
+  const packed = gzipSync(encodeRules(content), { level: 9 });
   const digest = createHash("sha256").update(packed).digest();
   const header: BundleHeader = {
     picket_bundle: BUNDLE_VERSION,
@@ -100,7 +96,7 @@ export function readBundleHeader(bytes: Uint8Array): BundleHeader {
  * @throws {BundleError} `BUNDLE_DAMAGED` if a byte has changed, `BUNDLE_SIGNATURE` if it is not
  *   signed by the owner of the key, and as `readBundleHeader`.
  */
-export function decodeBundle(bytes: Uint8Array, publicKey?: string): BundleContent {
+export function decodeBundle(bytes: Uint8Array, publicKey?: string): StoreContent {
   const { header, packed } = splitBundle(bytes);
   const digest = createHash("sha256").update(packed).digest();
   if (digest.toString("hex") !== header.sha256) {
@@ -108,17 +104,13 @@ export function decodeBundle(bytes: Uint8Array, publicKey?: string): BundleConte
   }
   if (publicKey !== undefined) checkSignature(header, digest, publicKey);
   try {
-    const text = gunzipSync(packed, { maxOutputLength: MAX_UNPACKED_BYTES }).toString("utf8");
-    return (BIG_NUMBER.test(text) ? parseJsonText(text) : JSON.parse(text)) as BundleContent;
+    return decodeRules(gunzipSync(packed, { maxOutputLength: MAX_UNPACKED_BYTES }));
   } catch (error) {
     throw new BundleError("BUNDLE_DAMAGED", "Cannot load rule bundle: it does not unpack", {
       cause: error,
     });
   }
 }
-
-/** A custom attribute that `JSON.parse` would round. Digits inside texts only cost time. */
-const BIG_NUMBER = /":-?\d{16}/;
 
 function splitBundle(
   bytes: Uint8Array,

@@ -9,10 +9,12 @@ import type { DetectionRule } from "../sigma/rule.ts";
 import { type Matcher, RuleCompiler } from "./compile.ts";
 import { EvaluationContext } from "./context.ts";
 import { ResultBuilder } from "./detail.ts";
+import { necessaryEventIds } from "./event_ids.ts";
 import { eventKind, eventTraits, type StaticLogsource } from "./logsource.ts";
 import { matchNaively } from "./naive.ts";
 import type { IndexedRule } from "./partition.ts";
 import type { DetectionResult, MatchDetail } from "./result.ts";
+import { storedFacts } from "./rule_store.ts";
 import { Router } from "./router.ts";
 import { countWitnesses, type Popularity, ruleWitnesses, type WitnessSet } from "./witness.ts";
 
@@ -105,15 +107,17 @@ function indexRules(rules: readonly DetectionRule[]): readonly IndexedRule[] {
   const compiler = new RuleCompiler();
   let popularity: Popularity | undefined;
   return rules.map((rule) => {
+    const stored = storedFacts(rule);
     let matcher: Matcher | undefined;
-    let witnesses: WitnessSet | null = null;
+    let witnesses: WitnessSet | null = stored === undefined ? null : stored.witnesses;
     return {
       matcher: () => matcher ??= compiler.compile(rule),
       get witnesses() {
         if (witnesses !== null) return witnesses;
-        popularity ??= countWitnesses(rules);
+        popularity ??= countWitnesses(rules.filter((one) => storedFacts(one) === undefined));
         return witnesses = ruleWitnesses(rule, popularity);
       },
+      eventIds: stored === undefined ? necessaryEventIds(rule) : stored.eventIds,
     };
   });
 }

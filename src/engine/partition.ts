@@ -18,6 +18,8 @@ export interface IndexedRule {
   /** Compiled when the rule is first woken. */
   matcher(): Matcher;
   readonly witnesses: WitnessSet;
+  /** Without one of these the rule cannot match; `undefined` if it can. */
+  readonly eventIds: ReadonlySet<number> | undefined;
 }
 
 /** An index over some of an engine's rules; rules are named by their number in the engine. */

@@ -14,7 +14,6 @@ import {
 } from "../pipeline/builtin/windows_logsource.ts";
 import type { DetectionRule, Logsource } from "../sigma/rule.ts";
 import type { EvaluationContext } from "./context.ts";
-import { necessaryEventIds } from "./event_ids.ts";
 import {
   CHANNEL_FIELD,
   compatible,
@@ -53,7 +52,6 @@ export class Router {
   readonly #indexed: readonly IndexedRule[];
   readonly #routing: boolean;
   readonly #fixed: StaticLogsource;
-  readonly #eventIds: readonly (ReadonlySet<number> | undefined)[];
   /** Event ids that decide which rules apply. */
   readonly #tellingIds = new Set<number>(WINDOWS_CATEGORY_EVENT_IDS);
   /** By product and channel. */
@@ -72,8 +70,9 @@ export class Router {
     this.#routing = routing;
     this.#fixed = fixed;
     this.#stamps = new Int32Array(rules.length);
-    this.#eventIds = rules.map(necessaryEventIds);
-    for (const ids of this.#eventIds) for (const id of ids ?? []) this.#tellingIds.add(id);
+    for (const { eventIds } of indexed) {
+      for (const id of eventIds ?? []) this.#tellingIds.add(id);
+    }
   }
 
   /** The partitions built so far. */
@@ -135,7 +134,7 @@ export class Router {
     for (const group of this.#groups) {
       if (!compatible(group.logsource, logsource)) continue;
       for (const number of group.rules) {
-        const ids = this.#eventIds[number];
+        const ids = this.#indexed[number]!.eventIds;
         if (eventId === undefined || ids === undefined || ids.has(eventId)) rules.push(number);
       }
     }

@@ -3,8 +3,9 @@
  */
 import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
-import { type BundleContent, decodeBundle, isBundle } from "../engine/bundle.ts";
+import { decodeBundle, isBundle } from "../engine/bundle.ts";
 import { checkRegex } from "../engine/regex/compile.ts";
+import type { StoreContent } from "../engine/rule_store.ts";
 import { assembleRules } from "../sigma/assemble.ts";
 import { type ParsedFile, type ParseOptions, parseRules } from "../sigma/parse.ts";
 import type { RuleCollection, RuleProblem } from "../sigma/rule.ts";
@@ -45,7 +46,7 @@ export function readRuleFiles(paths: readonly string[], options: LoadOptions = {
 }
 
 /** What an unpacked bundle holds, as if it had been one file. */
-export function bundledFile(path: string, content: BundleContent): ParsedFile {
+export function bundledFile(path: string, content: StoreContent): ParsedFile {
   return { path, ...content, problems: [] };
 }
 

@@ -83,8 +83,17 @@ export function bindFilters<R extends DetectionRule | CorrelationRule>(
   if (filters.length === 0) return rules;
   return rules.map((rule) => {
     const bound = filters.filter((filter) => applies(filter, rule)).map(bind);
-    return bound.length === 0 ? rule : { ...rule, filters: [...(rule.filters ?? []), ...bound] };
+    return bound.length === 0 ? rule : withFilters(rule, [...(rule.filters ?? []), ...bound]);
   });
+}
+
+/** A copy. Of a rule whose members are parsed on demand they stay where they are. */
+function withFilters<R extends DetectionRule | CorrelationRule>(
+  rule: R,
+  filters: readonly BoundFilter[],
+): R {
+  if (Object.getPrototypeOf(rule) === Object.prototype) return { ...rule, filters };
+  return Object.create(rule, { filters: { value: filters, enumerable: true } }) as R;
 }
 
 function applies(filter: FilterRule, rule: DetectionRule | CorrelationRule): boolean {
