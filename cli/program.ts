@@ -19,6 +19,7 @@ import {
   OutputError,
   processIo,
 } from "./io.ts";
+import { optionDescription } from "./render/help.ts";
 
 /** Runs a command line (without the executable's name). */
 export async function run(args: readonly string[]): Promise<ExitCode> {
@@ -76,6 +77,7 @@ function configure(command: Command, io: CliIo): void {
     getOutHelpWidth: () => Math.min(io.columns, 100),
     getErrHelpWidth: () => Math.min(io.columns, 100),
   });
+  command.configureHelp({ optionDescription });
   for (const child of command.commands) configure(child, io);
 }
 

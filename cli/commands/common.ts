@@ -49,7 +49,8 @@ export function ruleSources(options: RuleOptions): RuleSources {
   };
 }
 
-function readKey(path: string): string {
+/** The content of `--bundle-key`. */
+export function readKey(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

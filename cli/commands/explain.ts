@@ -70,13 +70,17 @@ Exit codes: 0 explained, matching or not, 2 rules not usable, 3 wrong usage or n
 export function explainCommand(io: CliIo, exit: (code: ExitCode) => void): Command {
   const command = new Command("explain")
     .summary("say why rules did or did not match an event")
-    .option("-e, --event <json|@file>", "the event, or a JSON or EVTX file; default: stdin")
+    .description(
+      "Shows every selection and condition of a rule, with filters and logsource, and for each\n" +
+        "check the value it met in the event and why it holds or fails.",
+    )
+    .option("-e, --event <json|@file>", "the event, or a JSON or EVTX file; default: stdin");
+  addRuleOptions(command)
     .option("--rule <id|title>", "only this rule; repeat for more", collect, [])
     .option("--all", "explain every rule, however many", false)
     .option("--why-not [count]", "what came closest to a match, and what was missing", positive)
     .option("--record <n>", "only the event of this record id, or number in JSON", wholeNumber)
-    .option("--limit <n>", "events to explain", positive, DEFAULT_LIMIT);
-  addRuleOptions(command)
+    .option("--limit <n>", "events to explain", positive, DEFAULT_LIMIT)
     .option(
       "--logsource <key=value,...>",
       "logsource of events that do not tell it",
