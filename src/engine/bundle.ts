@@ -104,7 +104,9 @@ export function decodeBundle(bytes: Uint8Array, publicKey?: string): StoreConten
   }
   if (publicKey !== undefined) checkSignature(header, digest, publicKey);
   try {
-    return decodeRules(gunzipSync(packed, { maxOutputLength: MAX_UNPACKED_BYTES }));
+    const unpacked = gunzipSync(packed, { maxOutputLength: MAX_UNPACKED_BYTES });
+    // Rules keep their bytes, so these must not hold on to the spare room behind them.
+    return decodeRules(new Uint8Array(unpacked));
   } catch (error) {
     throw new BundleError("BUNDLE_DAMAGED", "Cannot load rule bundle: it does not unpack", {
       cause: error,

@@ -16,7 +16,7 @@ import type { IndexedRule } from "./partition.ts";
 import type { DetectionResult, MatchDetail } from "./result.ts";
 import { storedFacts } from "./rule_store.ts";
 import { Router } from "./router.ts";
-import { countWitnesses, type Popularity, ruleWitnesses, type WitnessSet } from "./witness.ts";
+import { countWitnesses, type Popularity, ruleWitnesses } from "./witness.ts";
 
 export interface EngineOptions {
   /** Default `off`. */
@@ -109,13 +109,12 @@ function indexRules(rules: readonly DetectionRule[]): readonly IndexedRule[] {
   return rules.map((rule) => {
     const stored = storedFacts(rule);
     let matcher: Matcher | undefined;
-    let witnesses: WitnessSet | null = stored === undefined ? null : stored.witnesses;
     return {
       matcher: () => matcher ??= compiler.compile(rule),
-      get witnesses() {
-        if (witnesses !== null) return witnesses;
+      witnesses: () => {
+        if (stored !== undefined) return stored.witnesses();
         popularity ??= countWitnesses(rules.filter((one) => storedFacts(one) === undefined));
-        return witnesses = ruleWitnesses(rule, popularity);
+        return ruleWitnesses(rule, popularity);
       },
       eventIds: stored === undefined ? necessaryEventIds(rule) : stored.eventIds,
     };

@@ -11,11 +11,28 @@ import type { Witness } from "./witness.ts";
 
 /** Longer texts hardly ever repeat. */
 const MAX_REMEMBERED_LENGTH = 512;
-/** How many texts a field remembers before it starts afresh: a few hundred KiB at most. */
-const MAX_REMEMBERED = 4096;
+/** What all fields of an engine remember together, in characters, before they start afresh. */
+const MAX_REMEMBERED_CHARACTERS = 4 << 20;
+/** What an entry takes beside its text, in characters. */
+const ENTRY_CHARACTERS = 64;
 const EDGE = 3;
 const MAX_ARRAY_DEPTH = 64;
 const NONE: readonly number[] = [];
+
+/** How much the fields of one engine remember. */
+export class MemoryBudget {
+  /** Fields whose memory is of another age have forgotten it. */
+  age = 0;
+  #characters = 0;
+
+  /** Notes that a text of `length` characters is remembered. */
+  spend(length: number): void {
+    this.#characters += length + ENTRY_CHARACTERS;
+    if (this.#characters < MAX_REMEMBERED_CHARACTERS) return;
+    this.#characters = 0;
+    this.age++;
+  }
+}
 
 /** Rules by the witnesses they have on one field. */
 export class FieldIndex {
@@ -27,7 +44,14 @@ export class FieldIndex {
   readonly #contained = new Map<string, number[]>();
   #substrings: SubstringIndex | undefined;
   #substringRules: number[][] = [];
+  readonly #budget: MemoryBudget;
   #remembered = new Map<string, readonly number[]>();
+  #age = 0;
+
+  /** @param budget Shared by the indexes of an engine. */
+  constructor(budget: MemoryBudget) {
+    this.#budget = budget;
+  }
 
   /** Wakes `rule` where `witness` holds. */
   add(witness: Witness, rule: number): void {
@@ -63,12 +87,16 @@ export class FieldIndex {
   /** The rules woken by a value, each once for a single text; an array's members are joined. */
   wake(value: Value): readonly number[] {
     if (typeof value !== "string") return this.#wakeOther(value);
+    if (this.#age !== this.#budget.age) {
+      this.#age = this.#budget.age;
+      this.#remembered = new Map();
+    }
     const known = this.#remembered.get(value);
     if (known !== undefined) return known;
     const woken = this.wakeText(value.toLowerCase());
     if (value.length <= MAX_REMEMBERED_LENGTH) {
-      if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered = new Map();
       this.#remembered.set(value, woken);
+      this.#budget.spend(value.length);
     }
     return woken;
   }

@@ -9,7 +9,7 @@ import { type Field, internField } from "../event/field.ts";
 import type { EvaluationContext } from "./context.ts";
 import type { TextGate } from "../event/text_gate.ts";
 import type { Matcher } from "./compile.ts";
-import { FieldIndex } from "./field_index.ts";
+import { FieldIndex, type MemoryBudget } from "./field_index.ts";
 import { keywordGate } from "./keyword_gate.ts";
 import type { WitnessSet } from "./witness.ts";
 
@@ -17,7 +17,8 @@ import type { WitnessSet } from "./witness.ts";
 export interface IndexedRule {
   /** Compiled when the rule is first woken. */
   matcher(): Matcher;
-  readonly witnesses: WitnessSet;
+  /** Worked out at each call. */
+  witnesses(): WitnessSet;
   /** Without one of these the rule cannot match; `undefined` if it can. */
   readonly eventIds: ReadonlySet<number> | undefined;
 }
@@ -36,8 +37,13 @@ export class Partition {
   readonly #keywords: FieldIndex | undefined;
   readonly #gate: TextGate | undefined;
 
-  /** @param stamps One entry a rule of the engine, shared by its partitions. */
-  constructor(rules: readonly number[], all: readonly IndexedRule[], stamps: Int32Array) {
+  /** @param stamps One entry a rule of the engine, shared by its partitions, as is `budget`. */
+  constructor(
+    rules: readonly number[],
+    all: readonly IndexedRule[],
+    stamps: Int32Array,
+    budget: MemoryBudget,
+  ) {
     this.rules = rules;
     this.#all = all;
     this.#stamps = stamps;
@@ -46,19 +52,19 @@ export class Partition {
     let keywords: FieldIndex | undefined;
     const words: string[] = [];
     for (const rule of rules) {
-      const { witnesses } = all[rule]!;
+      const witnesses = all[rule]!.witnesses();
       if (witnesses === undefined) {
         open.push(rule);
         continue;
       }
       for (const witness of witnesses) {
         if (witness.field === undefined) {
-          (keywords ??= new FieldIndex()).add(witness, rule);
+          (keywords ??= new FieldIndex(budget)).add(witness, rule);
           words.push(witness.text);
           continue;
         }
         let index = fields.get(witness.field);
-        if (index === undefined) fields.set(witness.field, index = new FieldIndex());
+        if (index === undefined) fields.set(witness.field, index = new FieldIndex(budget));
         index.add(witness, rule);
       }
     }

@@ -26,6 +26,7 @@ import {
   integerEventId,
   type StaticLogsource,
 } from "./logsource.ts";
+import { MemoryBudget } from "./field_index.ts";
 import { type IndexedRule, Partition } from "./partition.ts";
 
 /** More channels than this in one input are not the work of Windows. */
@@ -58,6 +59,7 @@ export class Router {
   readonly #channels = new Map<string | undefined, Map<string | undefined, ChannelKinds>>();
   readonly #partitions = new Map<string, Partition>();
   readonly #stamps: Int32Array;
+  readonly #budget = new MemoryBudget();
 
   constructor(
     rules: readonly DetectionRule[],
@@ -142,7 +144,7 @@ export class Router {
     const key = rules.join();
     let partition = this.#partitions.get(key);
     if (partition === undefined) {
-      partition = new Partition(rules, this.#indexed, this.#stamps);
+      partition = new Partition(rules, this.#indexed, this.#stamps, this.#budget);
       this.#partitions.set(key, partition);
     }
     return partition;

@@ -1,13 +1,14 @@
 /**
  * Checked rules as bytes, of which a rule's detection is only parsed when it is needed.
  *
- * Of thousands of rules a scan wakes some dozens. So a rule is kept in two pieces of JSON: a head with
- * what results, routing and the index ask for, parsed at once, and a body with everything else,
- * which stays bytes. The bytes may stand in shared memory, so that all threads of a scan use one copy.
+ * Of thousands of rules a scan wakes some dozens. So a rule is kept in three pieces of JSON: a head
+ * with what results and routing ask for, parsed at once, what the index asks for when an event of
+ * the rule's logsource is met, and a body with everything else. The bytes may stand in shared memory,
+ * so that all threads of a scan use one copy.
  *
  * ```text
  * {"rules":2,"correlations":[…],"filters":[…]}\n
- * <head of rule 0>\n<body of rule 0>\n<head of rule 1>\n<body of rule 1>\n
+ * <head of rule 0>\n<index of rule 0>\n<body of rule 0>\n<head of rule 1>\n…
  * ```
  */
 import { Buffer } from "node:buffer";
@@ -22,7 +23,8 @@ export type StoreContent = Pick<ParsedFile, "rules" | "correlations" | "filters"
 
 /** What the index asks for; worked out when rules are stored. */
 export interface RuleIndexFacts {
-  readonly witnesses: WitnessSet;
+  /** Parsed at each call. */
+  witnesses(): WitnessSet;
   readonly eventIds: ReadonlySet<number> | undefined;
 }
 
@@ -63,11 +65,10 @@ const BODY_KEYS = [
 type Head = Pick<DetectionRule, typeof HEAD_KEYS[number]>;
 type Body = Pick<DetectionRule, typeof BODY_KEYS[number]>;
 
-/** How the facts for the index stand in a head: short, since there are thousands. */
-interface StoredFacts {
-  readonly witnesses: readonly (readonly [kind: number, text: string, field?: string])[] | null;
-  readonly eventIds: readonly number[] | null;
-}
+/** How the witnesses stand in a store: short, since there are thousands. */
+type StoredWitnesses = readonly (readonly [kind: number, text: string, field?: string])[] | null;
+/** `null` if the rule can match any event id. */
+type StoredEventIds = readonly number[] | null;
 
 const WITNESS_KINDS = [
   "equals",
@@ -81,24 +82,27 @@ const NEW_LINE = 10;
 
 /** Where a stored rule's pieces are, so that it can be stored again as it is. */
 interface Place {
-  readonly head: Uint8Array;
-  readonly body: Uint8Array;
-  readonly facts: StoredFacts;
+  /** All three lines. */
+  readonly bytes: Uint8Array;
+  readonly index: Buffer;
+  readonly eventIds: StoredEventIds;
 }
 
 const places = new WeakMap<DetectionRule, Place>();
 
 /** The facts that a rule was stored with; `undefined` for a rule that does not come from a store. */
 export function storedFacts(rule: DetectionRule): RuleIndexFacts | undefined {
-  const facts = places.get(rule)?.facts;
-  if (facts === undefined) return undefined;
+  const place = places.get(rule);
+  if (place === undefined) return undefined;
+  const { eventIds, index } = place;
   return {
-    witnesses: facts.witnesses?.map(([kind, text, field]) => ({
-      kind: WITNESS_KINDS[kind]!,
-      text,
-      field,
-    })),
-    eventIds: facts.eventIds === null ? undefined : new Set(facts.eventIds),
+    witnesses: () =>
+      (JSON.parse(index.toString("utf8")) as StoredWitnesses)?.map(([kind, text, field]) => ({
+        kind: WITNESS_KINDS[kind]!,
+        text,
+        field,
+      })),
+    eventIds: eventIds === null ? undefined : new Set(eventIds),
   };
 }
 
@@ -118,32 +122,30 @@ export function encodeRules(content: StoreContent): Uint8Array {
   const pieces: Uint8Array[] = [
     encoder.encode(`${jsonText({ rules: rules.length, correlations, filters })}\n`),
   ];
-  const newLine = new Uint8Array([NEW_LINE]);
   let popularity: Popularity | undefined;
   for (const rule of rules) {
     const place = places.get(rule);
     if (place !== undefined) {
-      pieces.push(place.head, newLine, place.body, newLine);
+      pieces.push(place.bytes);
       continue;
     }
     popularity ??= countWitnesses(rules.filter((one) => !places.has(one)));
-    const facts = indexFacts(rule, popularity);
-    const head = { ...pick(rule, HEAD_KEYS), index: facts };
-    pieces.push(encoder.encode(`${jsonText(head)}\n${jsonText(pick(rule, BODY_KEYS))}\n`));
+    const eventIds = necessaryEventIds(rule);
+    const lines = [
+      { ...pick(rule, HEAD_KEYS), eventIds: eventIds === undefined ? null : [...eventIds] },
+      storedWitnesses(ruleWitnesses(rule, popularity)),
+      pick(rule, BODY_KEYS),
+    ];
+    pieces.push(encoder.encode(lines.map((line) => `${jsonText(line)}\n`).join("")));
   }
   return Buffer.concat(pieces);
 }
 
-function indexFacts(rule: DetectionRule, popularity: Popularity): StoredFacts {
-  const witnesses = ruleWitnesses(rule, popularity);
-  const eventIds = necessaryEventIds(rule);
-  return {
-    witnesses: witnesses?.map(({ kind, text, field }) => {
-      const number = WITNESS_KINDS.indexOf(kind);
-      return field === undefined ? [number, text] as const : [number, text, field] as const;
-    }) ?? null,
-    eventIds: eventIds === undefined ? null : [...eventIds],
-  };
+function storedWitnesses(witnesses: WitnessSet): StoredWitnesses {
+  return witnesses?.map(({ kind, text, field }) => {
+    const number = WITNESS_KINDS.indexOf(kind);
+    return field === undefined ? [number, text] as const : [number, text, field] as const;
+  }) ?? null;
 }
 
 function pick<K extends keyof DetectionRule>(rule: DetectionRule, keys: readonly K[]) {
@@ -174,8 +176,11 @@ export function decodeRules(bytes: Uint8Array): StoreContent {
   };
   const rules: DetectionRule[] = [];
   for (let number = 0; number < first.rules; number++) {
+    const start = from;
     const head = nextLine();
-    rules.push(storedRule(head, nextLine()));
+    const index = nextLine();
+    const body = nextLine();
+    rules.push(storedRule(head, index, body, buffer.subarray(start, from)));
   }
   return { rules, correlations: first.correlations, filters: first.filters };
 }
@@ -211,11 +216,11 @@ const storedRulePrototype: object = Object.defineProperties(
   }])),
 );
 
-function storedRule(head: Buffer, body: Buffer): DetectionRule {
-  const { index, ...members } = parse(head) as Head & { readonly index: StoredFacts };
+function storedRule(head: Buffer, index: Buffer, body: Buffer, bytes: Buffer): DetectionRule {
+  const { eventIds, ...members } = parse(head) as Head & { readonly eventIds: StoredEventIds };
   const lazy: LazyBody = { bytes: body, value: undefined };
   const rule = Object.assign(Object.create(storedRulePrototype), members) as DetectionRule;
   Object.defineProperty(rule, BODY, { value: lazy });
-  places.set(rule, { head, body, facts: index });
+  places.set(rule, { bytes, index, eventIds });
   return rule;
 }

@@ -8,7 +8,7 @@ import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 
 /** Large enough that reading costs nothing beside parsing, small enough not to matter in memory. */
-const BLOCK_BYTES = 1 << 20;
+const BLOCK_BYTES = 256 << 10;
 
 /** The first two bytes of a gzip member. */
 export function isGzip(head: Uint8Array): boolean {
