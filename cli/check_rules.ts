@@ -18,7 +18,7 @@ import {
 import type { ParsedFile } from "../src/sigma/parse.ts";
 import type { ProblemCode } from "../src/sigma/problems.ts";
 import type { RuleProblem } from "../src/sigma/rule.ts";
-import type { LintConfig } from "./lint_config.ts";
+import { isLintConfig, type LintConfig } from "./lint_config.ts";
 
 /** One thing to tell the author of a rule. */
 export interface CheckFinding {
@@ -105,7 +105,7 @@ export function checkRuleFiles(paths: readonly string[], options: CheckOptions):
       parsed.push({ path, rules: [], correlations: [], filters: [], problems: listing.problems });
     }
     for (const file of listing.files) {
-      if (config.isExcluded(file)) continue;
+      if (isLintConfig(file) || config.isExcluded(file)) continue;
       files++;
       const text = ruleText(file);
       if (text === undefined) {

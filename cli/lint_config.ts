@@ -5,7 +5,7 @@
  * @see sigma-rules.md, section 25
  */
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, matchesGlob, relative, resolve, sep } from "node:path";
+import { basename, dirname, join, matchesGlob, relative, resolve, sep } from "node:path";
 import { parse } from "yaml";
 import type { LintOptions, LintSeverity } from "../src/sigma/lint.ts";
 import { UsageError } from "./commands/common.ts";
@@ -22,6 +22,11 @@ export interface LintConfig {
 }
 
 const EMPTY: LintConfig = { options: {}, isExcluded: () => false };
+
+/** Whether a file is such a configuration, and so no rule. */
+export function isLintConfig(path: string): boolean {
+  return NAMES.includes(basename(path));
+}
 
 /**
  * The configuration for rules at `path`: that of its directory or the nearest one above.
