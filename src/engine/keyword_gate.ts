@@ -10,7 +10,7 @@ const MAX_WORDS = 64;
 const MIN_LENGTH = 2;
 const MAX_LENGTH = 6;
 /** Looking for a fragment in one event, and visiting all its leaves, in arbitrary but equal units. */
-const FRAGMENT_COST = 1;
+const FRAGMENT_COST = 2;
 const VISIT_COST = 20;
 const TYPICAL_EVENT_CHARACTERS = 1500;
 
