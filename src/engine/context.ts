@@ -6,7 +6,7 @@
  */
 import type { LogEvent } from "../event/event.ts";
 import { type Field, fieldCount } from "../event/field.ts";
-import type { Value } from "../event/value.ts";
+import { Spellings, type Value } from "../event/value.ts";
 import type { Scope } from "./pattern_test.ts";
 
 const NO_NAMES: ReadonlyMap<string, readonly Field[]> = new Map();
@@ -19,8 +19,9 @@ export class EvaluationContext implements Scope {
   /** Counts events; answers stamped with another number are stale. */
   epoch = 0;
   #names: ReadonlyMap<string, readonly Field[]> = NO_NAMES;
-  #valueStamps = new Int32Array(64);
-  #lowerStamps = new Int32Array(64);
+  // At 150,000 events a second 32 bits would overflow, and old stamps look new, within a day.
+  #valueStamps = new Float64Array(64);
+  #lowerStamps = new Float64Array(64);
   readonly #values: (Value | undefined)[] = [];
   readonly #lowers: string[] = [];
 
@@ -28,20 +29,16 @@ export class EvaluationContext implements Scope {
   begin(event: LogEvent): void {
     this.event = event;
     this.#names = NO_NAMES;
-    this.epoch = this.epoch === 0x7fff_ffff ? 1 : this.epoch + 1;
-    if (this.epoch === 1) {
-      this.#valueStamps.fill(0);
-      this.#lowerStamps.fill(0);
-    }
+    this.epoch++;
     if (this.#valueStamps.length < fieldCount()) this.#grow();
   }
 
   #grow(): void {
     const size = fieldCount() * 2;
-    const values = new Int32Array(size);
+    const values = new Float64Array(size);
     values.set(this.#valueStamps);
     this.#valueStamps = values;
-    const lowers = new Int32Array(size);
+    const lowers = new Float64Array(size);
     lowers.set(this.#lowerStamps);
     this.#lowerStamps = lowers;
   }
@@ -87,10 +84,19 @@ export function readField(
   field: Field,
   names: ReadonlyMap<string, readonly Field[]>,
 ): Value | undefined {
-  const value = firstValue(event, field, names);
+  const tried = names.get(field.name);
+  if (tried === undefined) return spelled(event, field, event.get(field));
+  for (const name of tried) {
+    const value = event.get(name);
+    if (value !== undefined) return spelled(event, name, value);
+  }
+  return undefined;
+}
+
+function spelled(event: LogEvent, name: Field, value: Value | undefined): Value | undefined {
   if (typeof value !== "string" || event.alternateText === undefined) return value;
-  const other = event.alternateText(field);
-  return other === undefined ? value : [value, other];
+  const other = event.alternateText(name);
+  return other === undefined ? value : new Spellings(value, other);
 }
 
 function firstValue(

@@ -6,9 +6,9 @@
  */
 import type { LogEvent } from "../event/event.ts";
 import { type Field, internField } from "../event/field.ts";
-import { lookup } from "../event/lookup.ts";
+import { lookup, MAX_EVENT_DEPTH } from "../event/lookup.ts";
 import { isoWeek, parseTimestamp } from "../event/timestamp.ts";
-import { isObject, parseStrictNumber, scalarText, type Value } from "../event/value.ts";
+import { isObject, parseStrictNumber, scalarText, Spellings, type Value } from "../event/value.ts";
 import type {
   ArrayBody,
   ArrayQuantifier,
@@ -42,9 +42,10 @@ export function matchNaively(
 ): readonly number[] {
   const read = (field: Field): Value | undefined => {
     const names = kind.names.get(field.name) ?? [field];
-    const own = names.map((name) => event.get(name)).find((value) => value !== undefined);
-    const other = typeof own === "string" ? event.alternateText?.(field) : undefined;
-    return other === undefined ? own : [own!, other];
+    const name = names.find((one) => event.get(one) !== undefined);
+    const own = name === undefined ? undefined : event.get(name);
+    const other = typeof own === "string" ? event.alternateText?.(name!) : undefined;
+    return typeof own !== "string" || other === undefined ? own : new Spellings(own, other);
   };
   const view: View = { read, member: undefined, event, whole: read };
   const matched: number[] = [];
@@ -183,24 +184,30 @@ function patternHolds(
   value: Value | undefined,
   item: Item,
   view: View,
+  depth = 0,
 ): boolean {
   switch (pattern.kind) {
     case "any":
-      return pattern.patterns.some((part) => patternHolds(part, value, item, view));
+      return pattern.patterns.some((part) => patternHolds(part, value, item, view, depth));
     case "null":
       return value === undefined || value === null;
     case "exists":
       return (value !== undefined) === pattern.expected;
     case "fieldref":
-      return fieldRefHolds(pattern, value, view.whole(internField(pattern.field)));
+      return spellingsOf(value).some((left) =>
+        spellingsOf(view.whole(internField(pattern.field))).some((right) =>
+          fieldRefHolds(pattern, left, right)
+        )
+      );
     default:
       break;
   }
   if (value === undefined) return false;
   if (Array.isArray(value)) {
-    return (value as readonly Value[]).some((member) =>
-      member !== null && !isObject(member) && patternHolds(pattern, member, item, view)
-    );
+    return depth <= MAX_EVENT_DEPTH &&
+      (value as readonly Value[]).some((member) =>
+        member !== null && !isObject(member) && patternHolds(pattern, member, item, view, depth + 1)
+      );
   }
   const text = scalarText(value);
   switch (pattern.kind) {
@@ -242,31 +249,46 @@ function patternHolds(
       }[pattern.part] === pattern.value;
     }
     case "template": {
-      const filled = pattern.parts.map((part) =>
-        part.kind === "text" ? part.text : scalarText(view.whole(internField(part.field))) ?? ""
-      ).join("");
-      return text !== undefined &&
-        textHolds([{ kind: "text", text: filled }], pattern.operator, pattern.cased, text);
+      return [0, 1].some((spelling) => {
+        const filled = pattern.parts.map((part) => {
+          if (part.kind === "text") return part.text;
+          const options = spellingsOf(view.whole(internField(part.field)));
+          return scalarText(options[spelling] ?? options[0]) ?? "";
+        }).join("");
+        return text !== undefined &&
+          textHolds([{ kind: "text", text: filled }], pattern.operator, pattern.cased, text);
+      });
     }
   }
 }
 
-/** `start` and `end` of a pattern are wildcards unless the operator anchors them. */
 function textHolds(
   tokens: readonly StringToken[],
   operator: StringOperator,
   cased: boolean,
   text: string,
 ): boolean {
+  const split = (part: string) => [...(cased ? part : part.toLowerCase())];
+  // U+0130 is one character for `?`, but two in lower case.
+  const splitDotted = (part: string) => part.toLowerCase().match(/i\u0307|[^]/gu) ?? [];
+  return globHolds(tokens, operator, text, split) ||
+    (!cased && globHolds(tokens, operator, text, splitDotted));
+}
+
+/** `start` and `end` of a pattern are wildcards unless the operator anchors them. */
+function globHolds(
+  tokens: readonly StringToken[],
+  operator: StringOperator,
+  text: string,
+  split: (text: string) => readonly string[],
+): boolean {
   const any: StringToken = { kind: "any" };
   const open = operator === "contains" || operator === "endswith" ? [any] : [];
   const close = operator === "contains" || operator === "startswith" ? [any] : [];
   const pattern: (StringToken | string)[] = [...open, ...tokens, ...close].flatMap((
     token,
-  ): (StringToken | string)[] =>
-    token.kind === "text" ? [...(cased ? token.text : token.text.toLowerCase())] : [token]
-  );
-  const characters = [...(cased ? text : text.toLowerCase())];
+  ): (StringToken | string)[] => token.kind === "text" ? [...split(token.text)] : [token]);
+  const characters = split(text);
   // Which prefixes of the text the pattern read so far can have consumed.
   let reached = [true, ...characters.map(() => false)];
   for (const part of pattern) {
@@ -292,6 +314,7 @@ const HEX_FIELD = /^(?:(?:Parent|New|Source|Target|Caller|Client)?Process|(?:Sou
 
 function numberHolds(expected: string, text: string, field: string | undefined): boolean {
   const hex = field !== undefined && HEX_FIELD.test(field) && /^0x[0-9a-f]+$/i.test(text);
+  if (/[in]/i.test(expected)) return false; // Infinities and NaN equal nothing.
   return compareNumbers(hex ? BigInt(text).toString() : text, expected) === 0;
 }
 
@@ -306,6 +329,10 @@ function compareNumbers(left: string, right: string): number | undefined {
   const b = parseStrictNumber(right);
   if (a === undefined || b === undefined || Number.isNaN(a) || Number.isNaN(b)) return undefined;
   return a === b ? 0 : a < b ? -1 : 1;
+}
+
+function spellingsOf(value: Value | undefined): readonly (Value | undefined)[] {
+  return value instanceof Spellings ? [...value] : [value];
 }
 
 function fieldRefHolds(

@@ -8,7 +8,7 @@
 import { type Field, internField } from "../event/field.ts";
 import { mappedIpv4, parseIpv4, parseIpv6 } from "../event/ip.ts";
 import { isoWeek, parseTimestamp } from "../event/timestamp.ts";
-import { isObject, parseStrictNumber, scalarText, type Value } from "../event/value.ts";
+import { isObject, parseStrictNumber, scalarText, Spellings, type Value } from "../event/value.ts";
 import type {
   CompareOperator,
   Pattern,
@@ -100,6 +100,8 @@ const INTEGER = /^[+-]?\d+$/;
 
 function numberTest(text: string, mayBeHex: boolean): (value: Value) => boolean {
   const expected = parseStrictNumber(text) ?? NaN;
+  // An infinity stands for any number that is too large, so two of them are not known to be equal.
+  if (!Number.isFinite(expected) && !INTEGER.test(text)) return () => false;
   const exact = INTEGER.test(text) && !Number.isSafeInteger(expected) ? BigInt(text) : undefined;
   return (value) => {
     switch (typeof value) {
@@ -237,17 +239,30 @@ function fieldRefTest(other: Field, operator: StringOperator, cased: boolean): P
     test: (value, scope) => {
       const right = scope.value(other);
       if (right === undefined) return false;
-      const leftText = scalarText(value);
-      const rightText = scalarText(right);
-      if (operator === "equals" && cased) return sameValue(value, right);
-      if (leftText === undefined || rightText === undefined) {
-        return operator === "equals" && sameValue(value, right);
+      if (!(value instanceof Spellings) && !(right instanceof Spellings)) {
+        return sameText(value, right, operator, cased);
       }
-      return cased
-        ? textTest(rightText, operator, leftText)
-        : textTest(rightText.toLowerCase(), operator, leftText.toLowerCase());
+      return spellings(value).some((one) =>
+        spellings(right).some((two) => sameText(one, two, operator, cased))
+      );
     },
   };
+}
+
+function spellings(value: Value): readonly Value[] {
+  return value instanceof Spellings ? value : [value];
+}
+
+function sameText(left: Value, right: Value, operator: StringOperator, cased: boolean): boolean {
+  if (operator === "equals" && cased) return sameValue(left, right);
+  const leftText = scalarText(left);
+  const rightText = scalarText(right);
+  if (leftText === undefined || rightText === undefined) {
+    return operator === "equals" && sameValue(left, right);
+  }
+  return cased
+    ? textTest(rightText, operator, leftText)
+    : textTest(rightText.toLowerCase(), operator, leftText.toLowerCase());
 }
 
 /** Structural, typed equality: 5 is not `"5"`. */
@@ -274,12 +289,19 @@ function templateTest(
     test: (value, scope) => {
       const text = scalarText(value);
       if (text === undefined) return false;
-      const filled = fields.map((part) =>
-        typeof part === "string" ? part : scalarText(scope.value(part)) ?? ""
-      ).join("");
-      return cased
-        ? textTest(filled, operator, text)
-        : textTest(filled.toLowerCase(), operator, text.toLowerCase());
+      return ([0, 1] as const).some((spelling) => {
+        const filled = fields.map((part) =>
+          typeof part === "string" ? part : fillingText(scope.value(part), spelling)
+        ).join("");
+        return cased
+          ? textTest(filled, operator, text)
+          : textTest(filled.toLowerCase(), operator, text.toLowerCase());
+      });
     },
   };
+}
+
+/** What a placeholder becomes; `spelling` chooses where the field has several. */
+function fillingText(value: Value | undefined, spelling: 0 | 1): string {
+  return (value instanceof Spellings ? value[spelling] : scalarText(value)) ?? "";
 }

@@ -19,6 +19,12 @@ export interface ValueObject {
   readonly [key: string]: Value;
 }
 
+/**
+ * One text in the spellings that rules may use for it. A list like any other to a test that any
+ * member may pass; where values are compared as wholes, each spelling stands for the value.
+ */
+export class Spellings extends Array<string> {}
+
 /** Whether `value` is an object with keys (not null, not an array). */
 export function isObject(value: Value | undefined): value is ValueObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -60,7 +66,8 @@ export function numberText(value: number): string {
   return `${sign}${digits.slice(0, whole)}.${digits.slice(whole)}`;
 }
 
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+// Each character has one place in the expression, so a long text of digits takes one pass.
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 const NAMED = /^([+-]?)(inf|infinity|nan)$/i;
 
 /**
