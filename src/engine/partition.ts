@@ -31,7 +31,7 @@ export class Partition {
   used = false;
   readonly #all: readonly IndexedRule[];
   /** The event each rule was last woken on. */
-  readonly #stamps: Int32Array;
+  readonly #stamps: Float64Array;
   readonly #open: readonly number[];
   readonly #fields: readonly { readonly field: Field; readonly index: FieldIndex }[];
   readonly #keywords: FieldIndex | undefined;
@@ -41,7 +41,7 @@ export class Partition {
   constructor(
     rules: readonly number[],
     all: readonly IndexedRule[],
-    stamps: Int32Array,
+    stamps: Float64Array,
     budget: MemoryBudget,
   ) {
     this.rules = rules;

@@ -58,7 +58,7 @@ export class Router {
   /** By product and channel. */
   readonly #channels = new Map<string | undefined, Map<string | undefined, ChannelKinds>>();
   readonly #partitions = new Map<string, Partition>();
-  readonly #stamps: Int32Array;
+  readonly #stamps: Float64Array;
   readonly #budget = new MemoryBudget();
 
   constructor(
@@ -71,7 +71,7 @@ export class Router {
     this.#indexed = indexed;
     this.#routing = routing;
     this.#fixed = fixed;
-    this.#stamps = new Int32Array(rules.length);
+    this.#stamps = new Float64Array(rules.length);
     for (const { eventIds } of indexed) {
       for (const id of eventIds ?? []) this.#tellingIds.add(id);
     }
