@@ -32,26 +32,56 @@ export function isGateText(fragment: string): boolean {
   return GATE_TEXT.test(fragment) && !ESCAPED_IN_JSON.test(fragment);
 }
 
+/**
+ * The two characters beyond ASCII whose lower-case form has an ASCII letter in it: the Kelvin sign,
+ * and the capital I with a dot, which becomes `i` and a combining dot.
+ */
+const FOREIGN_CAPITALS: ReadonlyMap<string, string> = new Map([["k", "\u212a"], ["i", "\u0130"]]);
+
+/** Escapes that hide a character of a fragment: U+0020 to U+007E and the two foreign capitals. */
+const HIDDEN_IN_JSON = "\\\\u00[2-7]|\\\\u212[aA]|\\\\u0130";
+/** Numbers that JSON writes in another way than rules see them. */
+const REWRITTEN_NUMBER = "[:,[]\\s*-?\\d+(?:\\.\\d+)?[eE]|[:,[]\\s*-?[\\d.]{16}";
+const NUMBER_PART = /^[-\d.]+$/;
+
 /** @param fragments Each accepted by `isGateText`, lower-case. */
 export function textGate(fragments: readonly string[]): TextGate {
-  const anyCase = (character: string): string => {
-    const upper = character.toUpperCase();
-    return upper === character
-      ? character.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")
-      : `[${character}${upper}]`;
-  };
-  const spelled = fragments.map((fragment) => [...fragment].map(anyCase));
+  const spelled = fragments.map((fragment) => [...fragment]);
   const binary = fragments.some((fragment) =>
     (BINARY_TEXT.test(fragment) && !fragment.includes("::")) || BOOLEAN_TEXT.includes(fragment)
   );
   return {
     fragments,
-    // `\u0020` to `\u007e` can spell any character of a fragment.
-    json: new RegExp([...spelled.map((parts) => parts.join("")), "\\\\u00[2-7]"].join("|")),
-    utf16: binary ? undefined : new RegExp(spelled.map((parts) => parts.join("\\x00")).join("|")),
+    json: new RegExp(
+      [
+        ...spelled.map((parts) => parts.map(anyCase).join("")),
+        HIDDEN_IN_JSON,
+        ...(fragments.some((fragment) => NUMBER_PART.test(fragment)) ? [REWRITTEN_NUMBER] : []),
+      ].join("|"),
+    ),
+    utf16: binary
+      ? undefined
+      : new RegExp(spelled.map((parts) => parts.map(anyCaseUtf16).join("")).join("|")),
     test: (text) => {
       const lower = text.toLowerCase();
       return fragments.some((fragment) => lower.includes(fragment));
     },
   };
+}
+
+/** An expression for a character in any letter case. */
+function anyCase(character: string): string {
+  const upper = character.toUpperCase();
+  return upper === character
+    ? character.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")
+    : `[${character}${upper}${FOREIGN_CAPITALS.get(character) ?? ""}]`;
+}
+
+/** `anyCase` in UTF-16LE bytes read as Latin-1. */
+function anyCaseUtf16(character: string): string {
+  const foreign = FOREIGN_CAPITALS.get(character);
+  if (foreign === undefined) return `${anyCase(character)}\\x00`;
+  const code = foreign.charCodeAt(0);
+  const bytes = [code & 0xff, code >> 8].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`);
+  return `(?:[${character}${character.toUpperCase()}]\\x00|${bytes.join("")})`;
 }
