@@ -67,9 +67,14 @@ export const EVENT_TYPE_FIELD = internField("EventType");
 /** Channels of this form are Windows channels even if the taxonomy does not list them. */
 const WINDOWS_CHANNEL = /^microsoft-windows-/i;
 
-/** The event id as an integer, `undefined` if the event has none or a list of them. */
+/**
+ * The event id as an integer, `undefined` if the event has none, a list of them, or one that is no
+ * event id, as negative numbers are not.
+ */
 export function integerEventId(value: Value | undefined): number | undefined {
-  if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
+  if (typeof value === "number") {
+    return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+  }
   if (typeof value !== "string" || !/^(?:0|[1-9]\d{0,8})$/.test(value)) return undefined;
   return Number(value);
 }
@@ -127,8 +132,9 @@ export function eventKind(traits: EventTraits, fixed: StaticLogsource): EventKin
 function unknownChannelKind(traits: EventTraits, fixed: StaticLogsource): EventKind {
   const { channel, provider, eventId } = traits;
   const windows = channel !== undefined && WINDOWS_CHANNEL.test(channel);
-  const product = traits.product ?? fixed.product ?? (windows ? "windows" : undefined);
   const service = provider === undefined ? undefined : providerService(provider);
+  const product = traits.product ?? fixed.product ??
+    (windows || service !== undefined ? "windows" : undefined);
   const own = service === undefined ? undefined : windowsLogsource(new Set([service]), eventId);
   // The format says that it is Windows, or the channel does; and somebody else has written it.
   const foreign = product === "windows" && service === undefined && provider !== undefined &&
