@@ -49,20 +49,17 @@ function walk(
   }
   if (!isObject(value)) return;
   const segment = path[at]!;
+  const before = found.length;
   const child = stepInto(value, segment);
-  if (child !== undefined) {
-    walk(child, path, at + 1, depth + 1, found);
-    return;
-  }
-  // A key that itself contains dots may hold an object: `{"a.b": {"c": 1}}` answers to `a.b.c`.
+  if (child !== undefined) walk(child, path, at + 1, depth + 1, found);
+  // A key that itself contains dots may hold an object: `{"a.b": {"c": 1}}` answers to `a.b.c`,
+  // also where there is an `a` that leads nowhere.
   let key = segment.key;
   for (let end = at + 1; end < path.length && path[end - 1]!.indexes.length === 0; end++) {
+    if (found.length > before) return;
     key += `.${path[end]!.key}`;
     const joined = stepInto(value, { key, indexes: path[end]!.indexes });
-    if (joined !== undefined) {
-      walk(joined, path, end + 1, depth + 1, found);
-      return;
-    }
+    if (joined !== undefined) walk(joined, path, end + 1, depth + 1, found);
   }
 }
 
