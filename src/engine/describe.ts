@@ -69,7 +69,7 @@ function describePattern(pattern: Pattern): ItemDescription {
     case "fieldref":
       return { matcher: "fieldref", pattern: pattern.field, caseSensitive: pattern.cased };
     case "timepart":
-      return { matcher: "timestamp", pattern: String(pattern.value) };
+      return { matcher: "timestamp", pattern: `= ${pattern.value}` };
     case "template":
       return {
         matcher: "expand",

@@ -33,7 +33,21 @@ export function compileTokens(
 ): TextTest {
   const plain = plainText(tokens);
   if (plain !== undefined) return plainTest(lower ? plain.toLowerCase() : plain, operator);
-  return globTest(cutAtStars(tokens, lower), operator);
+  const test = globTest(cutAtStars(tokens, lower), operator);
+  if (!lower || tokens.every((token) => token.kind !== "one")) return test;
+  const composed = globTest(cutAtStars(tokens, lower).map(composePiece), operator);
+  return (text) => test(text) || (text.includes(DOTTED_I) && composed(compose(text)));
+}
+
+/** What U+0130 becomes in lower case, the one character that becomes two: `?` stands for both. */
+const DOTTED_I = "i\u0307";
+
+function compose(text: string): string {
+  return text.replaceAll(DOTTED_I, "\u0130");
+}
+
+function composePiece(piece: Piece): Piece {
+  return piece.map((part) => typeof part === "string" ? compose(part) : part);
 }
 
 function plainTest(needle: string, operator: StringOperator): TextTest {

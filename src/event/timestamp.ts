@@ -44,7 +44,7 @@ function fromUnix(value: number): number | undefined {
   const size = Math.abs(value);
   if (size > 1e17) return value / 1e6;
   if (size > 1e14) return value / 1e3;
-  if (size > 1e11) return value;
+  if (size > 1e12) return value;
   return Math.trunc(value) * 1000;
 }
 
