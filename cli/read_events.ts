@@ -19,6 +19,8 @@ import { jsonKind } from "./scan/inputs.ts";
 
 /** Enough of the input to tell what it is. */
 const HEAD_BYTES = 4096;
+/** How much is read between two looks at the sink and at Ctrl-C: one chunk of EVTX. */
+const STEP_BYTES = 64 << 10;
 const BOM = "\uFEFF";
 /** A file of this name is EVTX or damaged, not lines of JSON. */
 const EVTX_NAME = /\.evtx(?:\.gz)?$/i;
@@ -52,7 +54,7 @@ export interface EventSink {
   event(event: LogEvent, place: EventPlace): void;
   /** Something that is not an event, with its place in words. */
   problem(place: string, message: string): void;
-  /** Everything that has arrived was delivered. Returns `false` when no more is wanted. */
+  /** What has been read so far was delivered. Returns `false` when no more is wanted. */
   pause?(): boolean;
 }
 
@@ -82,7 +84,7 @@ export async function readEvents(
   signal: AbortSignal,
   stdin: (signal: AbortSignal) => AsyncIterable<Uint8Array> = stdinBlocks,
 ): Promise<EventCounts> {
-  const reader = new EventReader(sink);
+  const reader = new EventReader(sink, signal);
   switch (input.kind) {
     case "inline":
       reader.inline(input.text);
@@ -138,12 +140,14 @@ async function* stdinBlocks(signal: AbortSignal): AsyncIterable<Uint8Array> {
 class EventReader {
   readonly counts: EventCounts = { events: 0, problems: 0, format: "json" };
   readonly #sink: EventSink;
+  readonly #signal: AbortSignal;
   #number = 0;
   /** The sink wants no more; what is left of the last block is dropped. */
   #stopped = false;
 
-  constructor(sink: EventSink) {
+  constructor(sink: EventSink, signal: AbortSignal) {
     this.#sink = sink;
+    this.#signal = signal;
   }
 
   /** One event, or an array of them. */
@@ -168,7 +172,7 @@ class EventReader {
 
   async blocks(blocks: AsyncIterable<Uint8Array>, isNamedEvtx = false): Promise<void> {
     const [packed, all] = await peek(blocks, (head) => head.length >= 2);
-    const unpacked = isGzip(packed) ? gunzipBlocks(all) : all;
+    const unpacked = isGzip(packed) ? gunzipBlocks(copies(all)) : all;
     const [head, rest] = await peek(
       unpacked,
       (bytes) => bytes.includes(10) || bytes.length >= HEAD_BYTES,
@@ -248,15 +252,26 @@ class EventReader {
     this.#sink.problem(place, message);
   }
 
-  /** `blocks`, with a pause after what each of them held was delivered. */
+  /** `blocks` in small steps, with a pause after what each of them held was delivered. */
   async *#pausing(blocks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
     for await (const block of blocks) {
-      yield block;
-      if (this.#sink.pause?.() !== false) continue;
-      this.#stopped = true;
-      return;
+      for (let from = 0; from < block.length; from += STEP_BYTES) {
+        yield block.subarray(from, from + STEP_BYTES);
+        if (this.#sink.pause?.() === false) {
+          this.#stopped = true;
+          return;
+        }
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        this.#signal.throwIfAborted();
+      }
     }
   }
+}
+
+/** Unpacking runs ahead of reading, which uses one buffer for all blocks. */
+async function* copies(blocks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  // Not `slice`: a `Buffer` would give a view of the same bytes.
+  for await (const block of blocks) yield new Uint8Array(block);
 }
 
 /** The first bytes until `enough` says so or the end, and a stream that begins with them. */

@@ -42,6 +42,8 @@ export interface EvalOptions extends RuleOptions, EngineFlags, TalkOptions {
 const TOLD_PROBLEMS = 5;
 /** Text is written in pieces of about this many characters, and whenever input pauses. */
 const WRITE_CHARACTERS = 64 << 10;
+/** The width of tables that are not for a terminal. */
+const WIDE_COLUMNS = 200;
 
 const EXAMPLES = `
 Examples:
@@ -159,7 +161,7 @@ class Evaluation implements EventSink {
     const format = options.outputFormat ??
       (options.pretty || io.outIsTerminal ? "json" : "ndjson");
     this.#renderer = matchRenderer(format, {
-      columns: io.columns,
+      columns: io.outIsTerminal ? io.columns : WIDE_COLUMNS,
       paint: painter(useColor(options.color, io)),
       pretty: options.pretty || io.outIsTerminal,
     });

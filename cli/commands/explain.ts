@@ -2,9 +2,11 @@
  * `picket explain`: why rules did or did not match an event.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
+import { RuleEngine } from "../../src/engine/engine.ts";
 import { Explainer, type RuleExplanation } from "../../src/engine/explain.ts";
 import { compareWays, type NearMiss, nearMiss } from "../../src/engine/near_miss.ts";
 import type { StaticLogsource } from "../../src/engine/logsource.ts";
+import type { LogEvent } from "../../src/event/event.ts";
 import { jsonText, prettyJsonText } from "../../src/event/json_text.ts";
 import type { DetectionRule, RuleCollection } from "../../src/sigma/rule.ts";
 import { RuleNames } from "../../src/sigma/references.ts";
@@ -54,6 +56,8 @@ const FEW_RULES = 10;
 const DEFAULT_LIMIT = 10;
 const DEFAULT_NEAREST = 5;
 const TOLD_PROBLEMS = 5;
+/** Ranking thousands of rules over many events takes a while, which is told this often. */
+const PROGRESS_MS = 1000;
 
 const EXAMPLES = `
 Examples:
@@ -62,7 +66,8 @@ Examples:
   picket explain -r rules/ -e @Security.evtx --rule "Security Log Cleared" --why-not 3
 
 Of more than ${FEW_RULES} rules only those that match are explained, unless --rule or --all asks for
-others. --why-not ranks what did not match, over all events of the input.
+others. --why-not ranks what did not match, over all events of the input; of many rules it leaves
+out those for other logsources, unless the logsource is all that is in the way.
 
 Exit codes: 0 explained, matching or not, 2 rules not usable, 3 wrong usage or no usable event,
 130 interrupted.`;
@@ -182,6 +187,11 @@ interface Shown {
   readonly near?: NearMiss;
 }
 
+interface Explained {
+  readonly rule: DetectionRule;
+  readonly explanation: RuleExplanation;
+}
+
 class Explanations implements EventSink {
   events = 0;
   readonly #rules: readonly DetectionRule[];
@@ -189,15 +199,17 @@ class Explanations implements EventSink {
   readonly #io: CliIo;
   readonly #paint: Paint;
   readonly #explainer: Explainer;
+  #unrouted: RuleEngine | undefined;
   /** How many of the nearest misses are kept; 0 without `--why-not`. */
   readonly #keep: number;
   readonly #json: Shown[] = [];
-  #nearest: (Shown & { readonly near: NearMiss })[] = [];
+  readonly #nearest: (Shown & Explained & { readonly near: NearMiss })[] = [];
   #explained = 0;
   #matches = 0;
   #problems = 0;
   #more = false;
   #stop = false;
+  #toldAt = performance.now();
 
   constructor(
     rules: readonly DetectionRule[],
@@ -223,11 +235,25 @@ class Explanations implements EventSink {
     }
     this.events++;
     this.#explainer.begin(event);
-    const explanations = this.#rules.map((rule) => this.#explainer.explain(rule));
-    this.#matches += explanations.filter(({ matched }) => matched).length;
-    if (this.#keep > 0) this.#rank(explanations, place, this.#keep);
-    else this.#show(explanations, place);
+    const explained = this.#candidates(event).map((rule) => ({
+      rule,
+      explanation: this.#explainer.explain(rule),
+    }));
+    this.#matches += explained.filter(({ explanation }) => explanation.matched).length;
+    if (this.#keep > 0) this.#rank(explained, place, this.#keep);
+    else this.#show(explained.map(({ explanation }) => explanation), place);
     if (record !== undefined) this.#stop = true;
+  }
+
+  /**
+   * The rules to explain. Of very many that are only ranked, a rule for other events is worth a look
+   * if nothing but its logsource keeps it from matching.
+   */
+  #candidates(event: LogEvent): readonly DetectionRule[] {
+    if (this.#keep === 0 || this.#rules.length <= FEW_RULES) return this.#rules;
+    this.#unrouted ??= new RuleEngine(this.#rules, { logsourceRouting: false });
+    const held = new Set(this.#unrouted.match(event));
+    return this.#rules.filter((rule, number) => held.has(number) || this.#explainer.applies(rule));
   }
 
   problem(place: string, message: string): void {
@@ -237,20 +263,32 @@ class Explanations implements EventSink {
   }
 
   pause(): boolean {
+    const now = performance.now();
+    if (this.#keep > 0 && this.#io.errIsTerminal && now - this.#toldAt > PROGRESS_MS) {
+      this.#toldAt = now;
+      if (!this.#options.quiet) this.#io.errRaw(`\r${plural(this.events, "event")} compared`);
+    }
     return !this.#stop;
   }
 
-  /** Keeps the nearest of what did not match. */
-  #rank(explanations: readonly RuleExplanation[], place: EventPlace, keep: number): void {
-    for (const explanation of explanations) {
+  /** Keeps the nearest of what did not match: of each rule one event, of a single rule several. */
+  #rank(explained: readonly Explained[], place: EventPlace, keep: number): void {
+    for (const { rule, explanation } of explained) {
       if (explanation.matched) continue;
       const near = nearMiss(explanation);
       const last = this.#nearest.at(-1);
       if (this.#nearest.length >= keep && last && compareWays(near, last.near) >= 0) continue;
+      const same = this.#rules.length === 1
+        ? -1
+        : this.#nearest.findIndex((other) => other.rule === rule);
+      if (same >= 0) {
+        if (compareWays(near, this.#nearest[same]!.near) >= 0) continue;
+        this.#nearest.splice(same, 1);
+      }
       // Behind those that are as near: the first event and the first rule stay first.
       const behind = this.#nearest.findIndex((other) => compareWays(near, other.near) < 0);
       const at = behind < 0 ? this.#nearest.length : behind;
-      this.#nearest.splice(at, 0, { place, explanation, near });
+      this.#nearest.splice(at, 0, { rule, place, explanation, near });
       if (this.#nearest.length > keep) this.#nearest.pop();
     }
   }
@@ -277,6 +315,7 @@ class Explanations implements EventSink {
 
   finish(): void {
     const { outputFormat, quiet } = this.#options;
+    if (this.#keep > 0 && this.#io.errIsTerminal && !quiet) this.#io.errRaw("\r\u001b[K");
     if (outputFormat === "tree") this.#showNearest();
     else this.#writeJson(this.#keep > 0 ? this.#nearest : this.#json);
     if (this.#problems > TOLD_PROBLEMS) {

@@ -164,6 +164,11 @@ export class Explainer {
     this.#items.begin(event, this.#kind.names);
   }
 
+  /** Whether `rule` is for events such as that of `begin`; much cheaper than explaining it. */
+  applies(rule: DetectionRule): boolean {
+    return compatible(rule.logsource, this.#kind.logsource);
+  }
+
   /** Explains `rule` for the event of `begin`. Its verdict is that of the engine. */
   explain(rule: DetectionRule): RuleExplanation {
     const logsource = explainLogsource(rule, this.#kind.logsource);

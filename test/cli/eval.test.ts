@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
@@ -116,6 +117,20 @@ for (const [name, content, summary] of INPUTS) {
     assert.equal(run.code, 0);
   });
 }
+
+test("picket eval reads a gzip file of many blocks", async () => {
+  const noise = Array.from({ length: 60_000 }, (_, at) => {
+    // Hashes do not pack, so that the packed file is longer than what is read at once.
+    const digest = createHash("sha256").update(String(at)).digest("hex");
+    return `{"CommandLine":"${at % 1000 === 0 ? "whoami" : "dir"}","hash":"${digest}"}`;
+  });
+  const packed = gzipSync(noise.join("\n"));
+  assert.ok(packed.length > 2 << 20);
+  using temp = files({ "many.ndjson.gz": packed });
+  const at = `@${temp.path("many.ndjson.gz")}`;
+  const run = await picket(["eval", "-r", temp.path("rule.yml"), "-e", at]);
+  assert.match(run.err, /Processed 60,000 events, 60 matches\.\n$/);
+});
 
 test("picket eval names lines that are no events, even when quiet", async () => {
   using temp = files({ "lines.ndjson": LINES });

@@ -129,6 +129,18 @@ test("picket explain --why-not ranks events for one rule", async () => {
   assert.match(out, /^Event 2; .*\nRule 3 .*1 of 3 checks missing\n {2}FAIL s: C\|numeric/);
 });
 
+test("picket explain --why-not shows each of several rules with its nearest event", async () => {
+  using temp = new TempFiles({
+    ...MANY,
+    "events.ndjson": '{"A":1}\n{"A":1,"B":3}\n{"A":1,"B":4}\n{"B":3}\n',
+  });
+  const at = `@${temp.path("events.ndjson")}`;
+  const { out } = await picket(["explain", "-r", temp.directory, "-e", at, "--why-not", "3"]);
+  assert.deepEqual(out.match(/^Event \d+|^Rule \d+/gm), [
+    ...["Event 2", "Rule 3", "Event 3", "Rule 4", "Event 1", "Rule 0"],
+  ]);
+});
+
 test("picket explain --why-not names selections that must not hold", async () => {
   const event = { ...EVENT, User: "Bob" };
   const { out } = await explain({ "r.yml": PROCESS }, event, "--why-not");

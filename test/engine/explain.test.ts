@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { fileURLToPath } from "node:url";
+import { EvtxDecoder } from "../../src/decode/evtx/decoder.ts";
 import { decodeJson } from "../../src/decode/json.ts";
 import { RuleEngine } from "../../src/engine/engine.ts";
 import {
@@ -12,11 +14,15 @@ import {
   type RuleExplanation,
 } from "../../src/engine/explain.ts";
 import { compareWays, nearMiss } from "../../src/engine/near_miss.ts";
+import type { LogEvent } from "../../src/event/event.ts";
 import { jsonText } from "../../src/event/json_text.ts";
 import { checkRegex } from "../../src/engine/regex/compile.ts";
+import { EvtxFileReader } from "../../src/ingest/evtx_file.ts";
+import { loadRules } from "../../src/runtime/load_rules.ts";
 import { parseRules } from "../../src/sigma/parse.ts";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
 import { eventValue, rule } from "../arbitraries/sigma_rule.ts";
+import { CORPUS, skipWithoutCorpus } from "../support/corpus.ts";
 
 for (const logsourceRouting of [true, false]) {
   test(`Explainer.explain() gives the engine's verdict, routing ${logsourceRouting}`, () => {
@@ -278,4 +284,26 @@ test("nearMiss() counts the logsource, and of two rules equally far the fuller i
   assert.equal(far.missing, 1);
   const small = nearMiss(explain(parse("{s: {C: 1}, condition: s}"), event));
   assert.ok(compareWays(far, small) < 0);
+});
+
+const SIGMA = `${CORPUS}/sigma/rules/windows/builtin`;
+const EVTX = new URL("../../fixtures/evtx/dc01/security.evtx", import.meta.url);
+
+test("Explainer.explain() agrees with the engine on SigmaHQ's rules", skipWithoutCorpus(), () => {
+  const { rules } = loadRules([SIGMA]);
+  assert.ok(rules.length > 100);
+  const engine = new RuleEngine(rules);
+  const explainer = new Explainer();
+  using file = EvtxFileReader.open(fileURLToPath(EVTX));
+  const compare = (event: LogEvent) => {
+    const matched = new Set(engine.match(event));
+    explainer.begin(event);
+    for (const [number, one] of rules.entries()) {
+      const explanation = explainer.explain(one);
+      assert.equal(explanation.matched, matched.has(number), one.title);
+      assert.equal(nearMiss(explanation).missing === 0, explanation.matched, one.title);
+    }
+  };
+  const events = file.readChunks(0, file.chunkCount, new EvtxDecoder(), compare, () => {});
+  assert.equal(events, 27);
 });
