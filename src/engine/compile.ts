@@ -18,7 +18,7 @@ import type {
   Selection,
 } from "../sigma/rule.ts";
 import type { EvaluationContext } from "./context.ts";
-import { compileItem, compileKeywords } from "./item_test.ts";
+import { compileItem, compileKeywords, existsWithoutField } from "./item_test.ts";
 
 /** Whether something holds for the event the context is at. */
 export type Matcher = (context: EvaluationContext) => boolean;
@@ -106,6 +106,8 @@ function fieldMatcher(item: Item, field: Field): Matcher {
 }
 
 function keywordMatcher(item: Item): Matcher {
+  const known = existsWithoutField(item);
+  if (known !== undefined) return () => known;
   const tests = compileKeywords(item);
   const found = item.all
     ? (context: EvaluationContext) =>

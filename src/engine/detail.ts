@@ -10,7 +10,7 @@ import type { Condition, Detection, DetectionRule, Item, Selection } from "../si
 import { compileArray } from "./compile.ts";
 import type { EvaluationContext } from "./context.ts";
 import { describeItem } from "./describe.ts";
-import { compileItem, compileKeywords, type ItemTest } from "./item_test.ts";
+import { compileItem, compileKeywords, existsWithoutField, type ItemTest } from "./item_test.ts";
 import type { DetectionResult, FieldMatch, MatchDetail } from "./result.ts";
 
 /** A keyword found in very many places is reported in this many. */
@@ -185,6 +185,8 @@ function ownValue(name: string, context: EvaluationContext): Value | undefined {
 
 /** Whether a keyword item holds for the event of `context`. */
 export function keywordsHold(item: Item, context: EvaluationContext): boolean {
+  const known = existsWithoutField(item);
+  if (known !== undefined) return known;
   const tests = compileKeywords(item);
   const found = (test: (text: string, lower: string) => boolean) =>
     context.event.someText((text) => test(text, text.toLowerCase()));

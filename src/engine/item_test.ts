@@ -158,6 +158,17 @@ function flatten(test: PatternTest): readonly PatternTest[] {
   return test.kind === "any" ? test.tests.flatMap(flatten) : [test];
 }
 
+/**
+ * What `exists` without a field says, whatever the event: a field without a name is never there.
+ *
+ * @returns `undefined` for all other items.
+ */
+export function existsWithoutField(item: Item): boolean | undefined {
+  const [pattern] = item.patterns;
+  if (item.field !== undefined || item.patterns.length !== 1) return undefined;
+  return pattern?.kind === "exists" ? pattern.expected === item.negated : undefined;
+}
+
 /** Tests the text of one leaf for a keyword item; the tests are those of single patterns. */
 export function compileKeywords(item: Item): readonly ((text: string, lower: string) => boolean)[] {
   return item.patterns.map((pattern) => {

@@ -143,6 +143,10 @@ function arrayHolds(
 
 function itemHolds(item: Item, view: View): boolean {
   if (item.field === undefined && view.member === undefined) {
+    const [only] = item.patterns;
+    if (item.patterns.length === 1 && only?.kind === "exists") {
+      return only.expected === item.negated; // There is no field without a name.
+    }
     const leaves: string[] = [];
     view.event.someText((text) => (leaves.push(text), false));
     const holds = quantify(

@@ -23,7 +23,14 @@ function parse(text: string): number[] | undefined {
     const strict = /^(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})$/.test(text);
     return strict && ipaddr.IPv4.isValid(text) ? ipaddr.IPv4.parse(text).toByteArray() : undefined;
   }
-  return ipaddr.IPv6.isValid(text) ? ipaddr.IPv6.parse(text).toByteArray() : undefined;
+  // It also takes `::10.0.0.1`, which is an address of its own, for the IPv4-mapped one.
+  const quad = text.slice(text.lastIndexOf(":") + 1);
+  const tail = quad.includes(".") ? parse(quad) : [];
+  if (tail === undefined) return undefined;
+  const [a = 0, b = 0, c = 0, d = 0] = tail;
+  const groups = `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+  const spelled = tail.length === 0 ? text : text.slice(0, -quad.length) + groups;
+  return ipaddr.IPv6.isValid(spelled) ? ipaddr.IPv6.parse(spelled).toByteArray() : undefined;
 }
 
 function inPrefix(address: readonly number[], base: readonly number[], prefix: number): boolean {
