@@ -2,6 +2,7 @@
  * From the text of rules to what the engine says of an event, asked in every way there is to ask.
  */
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { decodeJson } from "../../src/decode/json.ts";
 import { type EngineOptions, RuleEngine } from "../../src/engine/engine.ts";
 import { checkRegex } from "../../src/engine/regex/compile.ts";
@@ -93,4 +94,56 @@ export function matchCount(
   options: ParseOptions = {},
 ): number {
   return resultsOf(rulesOf(text, options), source).length;
+}
+
+/** Stands for an event without the field that a row is about. */
+export const MISSING = Symbol("missing");
+
+/** Values of the field `F`, or `MISSING`, and whether the selection matches an event with it. */
+export type FieldRow = readonly [
+  selection: string,
+  ...outcomes: readonly (readonly [value: Value | typeof MISSING, matches: boolean])[],
+];
+
+/** Registers a test a row. `options` and `more` (lines of YAML before `detection`) go for all. */
+export function testFieldRows(
+  section: string,
+  rows: readonly FieldRow[],
+  options: ParseOptions = {},
+  more = "",
+): void {
+  for (const [selection, ...outcomes] of rows) {
+    test(`${section}: ${selection}`, () => {
+      const rules = rulesOf(selectionRule(selection, more), options);
+      for (const [value, matches] of outcomes) {
+        const event: Value = value === MISSING ? { other: "F" } : { F: value as Value };
+        const shown = value === MISSING ? "missing" : jsonText(value);
+        assert.equal(resultsOf(rules, event).length, matches ? 1 : 0, shown);
+      }
+    });
+  }
+}
+
+/** Whole events, and whether the selection matches them. */
+export type EventRow = readonly [
+  selection: string,
+  ...outcomes: readonly (readonly [event: EventSource, matches: boolean])[],
+];
+
+/** As `testFieldRows`, with whole events. */
+export function testEventRows(
+  section: string,
+  rows: readonly EventRow[],
+  options: ParseOptions = {},
+  more = "",
+): void {
+  for (const [selection, ...outcomes] of rows) {
+    test(`${section}: ${selection}`, () => {
+      const rules = rulesOf(selectionRule(selection, more), options);
+      for (const [event, matches] of outcomes) {
+        const shown = jsonText(eventOf(event).toValue());
+        assert.equal(resultsOf(rules, event).length, matches ? 1 : 0, shown);
+      }
+    });
+  }
 }
