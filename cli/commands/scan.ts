@@ -64,7 +64,7 @@ export function scanCommand(io: CliIo, exit: (code: ExitCode) => void): Command 
   const command = new Command("scan")
     .summary("find what the rules match in EVTX and JSON files")
     .description(
-      "Reads EVTX and JSON files, plain or gzipped, and prints what the rules match in the order\\n" +
+      "Reads EVTX and JSON files, plain or gzipped, and prints what the rules match in the order " +
         "of time. Directories are searched; `-` is stdin.",
     )
     .argument("<path...>", "files, directories, patterns, or -");

@@ -50,6 +50,11 @@ export async function findInputs(
         }
         return;
       }
+      if (!stat.isFile()) {
+        // A pipe can be read once, so nothing may look at its beginning.
+        files.push({ path, kind: "stream", gzip: false, size: 0 });
+        return;
+      }
       const file = await classify(path, stat.size, named);
       if (file !== undefined) files.push(file);
     } catch (error) {
@@ -59,7 +64,7 @@ export async function findInputs(
 
   for (const path of paths) {
     if (path === "-") {
-      files.push({ path, kind: "lines", gzip: false, size: 0 });
+      files.push({ path, kind: "stream", gzip: false, size: 0 });
       continue;
     }
     const matches = expandGlob(path);
@@ -130,7 +135,7 @@ async function unpackedHead(path: string): Promise<Uint8Array> {
   return new Uint8Array();
 }
 
-/** Whether the first line is a whole JSON object. If it is longer than `head`, it must be. */
+/** Whether the first line is an event of its own. If it is longer than `head`, it must be. */
 export function jsonKind(head: Uint8Array): "lines" | "json" {
   const text = new TextDecoder().decode(head).replace(/^\uFEFF/, "").trimStart();
   if (text.startsWith("[")) return "json";
@@ -138,14 +143,9 @@ export function jsonKind(head: Uint8Array): "lines" | "json" {
   const end = text.indexOf("\n");
   // Pretty-printed JSON has a line end soon; a long first line is one event.
   if (end < 0) return head.length < HEAD_BYTES ? "json" : "lines";
-  try {
-    JSON.parse(text.slice(0, end));
-    return "lines";
-  } catch {
-    return /^\{\s*$/.test(text.slice(0, end)) || !text.slice(0, end).trimEnd().endsWith("}")
-      ? "json"
-      : "lines";
-  }
+  // What continues on the next line ends in an opening bracket or a comma; anything else is a line
+  // of its own, even if it is damaged.
+  return /[{[,]$/.test(text.slice(0, end).trimEnd()) ? "json" : "lines";
 }
 
 /**
@@ -155,11 +155,12 @@ export function jsonKind(head: Uint8Array): "lines" | "json" {
 export async function planUnits(files: readonly InputFile[]): Promise<readonly ScanUnit[]> {
   const units: ScanUnit[] = [];
   for (const [fileNumber, file] of files.entries()) {
-    const cuts = file.gzip || file.size <= UNIT_BYTES || file.kind === "json"
-      ? []
-      : file.kind === "evtx"
-      ? chunkCuts(file.size)
-      : await lineCuts(file);
+    const cuts =
+      file.gzip || file.size <= UNIT_BYTES || file.kind === "json" || file.kind === "stream"
+        ? []
+        : file.kind === "evtx"
+        ? chunkCuts(file.size)
+        : await lineCuts(file);
     const ends = [...cuts, Infinity];
     let from = 0;
     for (const to of ends) {

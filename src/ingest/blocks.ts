@@ -69,7 +69,12 @@ export async function* readGzipBlocks(
   }
 }
 
-/** The unpacked bytes of a gzip stream. */
+/**
+ * The unpacked bytes of a gzip stream.
+ *
+ * @param packed Read ahead of, so its blocks must not be overwritten by later ones; those of
+ *   `readBlocks` are.
+ */
 export async function* gunzipBlocks(packed: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   const unpacked = createGunzip({ chunkSize: BLOCK_BYTES });
   // A failure of the source reaches the consumer through `unpacked`.

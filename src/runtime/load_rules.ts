@@ -86,7 +86,10 @@ export function listRuleFiles(
       const real = realpathSync(place);
       if (entered.has(real)) return; // A loop of links, or a directory reached twice.
       entered.add(real);
-      for (const name of readdirSync(place).sort()) walk(join(place, name), false);
+      for (const name of readdirSync(place).sort()) {
+        // Hidden files are settings of tools, such as `.picket-lint.yml`.
+        if (!name.startsWith(".")) walk(join(place, name), false);
+      }
     } catch (error) {
       problems.push(problem(place, "file_read_error", messageOf(error)));
     }

@@ -40,13 +40,13 @@ export function compileRegex(source: string, flags: string): CompiledRegex {
   return new LazyRegex(source, flags, parseRegex(source, flags));
 }
 
-/** Why `compileRegex` would refuse the pattern, or `undefined` if it would not. */
+/** The `reason` for which `compileRegex` would refuse the pattern, or `undefined`. */
 export function checkRegex(source: string, flags: string): string | undefined {
   try {
     parseRegex(source, flags);
     return undefined;
   } catch (error) {
-    if (error instanceof RegexError) return error.message;
+    if (error instanceof RegexError) return error.reason;
     throw error;
   }
 }

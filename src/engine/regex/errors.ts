@@ -13,10 +13,14 @@ export class RegexError extends PicketError {
   readonly code: "REGEX_SYNTAX" | "REGEX_UNSUPPORTED" | "REGEX_TOO_LARGE";
   /** Where in the pattern, in UTF-16 units from 0. */
   readonly offset: number;
+  /** What is wrong, without saying that it is about a regular expression. */
+  readonly reason: string;
 
   constructor(code: RegexError["code"], message: string, offset: number) {
-    super(`invalid regex pattern: ${message} (at offset ${offset})`);
+    const reason = `${message} (at offset ${offset})`;
+    super(`invalid regex pattern: ${reason}`);
     this.code = code;
     this.offset = offset;
+    this.reason = reason;
   }
 }

@@ -223,7 +223,7 @@ for (const [source, code, offset, message] of REFUSED) {
       assert.deepEqual([error.code, error.offset], [code, offset]);
       assert.match(error.message, /^invalid regex pattern: /);
       assert.match(error.message, message);
-      assert.equal(checkRegex(source, ""), error.message);
+      assert.equal(checkRegex(source, ""), error.reason);
       return true;
     });
   });
