@@ -21,6 +21,9 @@ import {
 } from "./io.ts";
 import { optionDescription } from "./render/help.ts";
 
+/** How long an interrupted command may take to finish cleanly. */
+const GRACE_MS = 10_000;
+
 /** Runs a command line (without the executable's name). */
 export async function run(args: readonly string[]): Promise<ExitCode> {
   const interrupt = new AbortController();
@@ -28,11 +31,16 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     // The first one lets the command finish cleanly, the second does not.
     if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
     interrupt.abort(new Error("interrupted"));
+    // What waits for a pipe that nobody writes to would wait forever.
+    setTimeout(() => process.exit(EXIT.interrupted), GRACE_MS).unref();
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
   try {
-    return await runWith(args, processIo(interrupt.signal));
+    const code = await runWith(args, processIo(interrupt.signal));
+    // Reads that were given up would keep the process alive.
+    if (interrupt.signal.aborted) process.exit(code);
+    return code;
   } finally {
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
@@ -83,6 +91,7 @@ function configure(command: Command, io: CliIo): void {
 
 function failure(error: unknown, io: CliIo): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (io.signal.aborted && error === io.signal.reason) return EXIT.interrupted;
   if (error instanceof OutputClosedError) return EXIT.ok;
   if (error instanceof UsageError) {
     io.err(`error: ${error.message}`);

@@ -2,13 +2,14 @@
  * A thread of a scan: reads the rules from shared memory and scans the parts it is given.
  */
 import { parentPort } from "node:worker_threads";
+import { OutputError } from "./io.ts";
 import { ScanSession } from "./scan/session.ts";
 import type { FromWorker, ToWorker } from "./scan/types.ts";
 
 const port = parentPort;
 if (port !== null) {
   let session: ScanSession | undefined;
-  const never = new AbortController().signal;
+  const stop = new AbortController();
   const send = (message: FromWorker): void => port.postMessage(message);
   const handle = async (message: ToWorker): Promise<void> => {
     switch (message.type) {
@@ -17,10 +18,13 @@ if (port !== null) {
         send({ type: "ready" });
         break;
       case "unit": {
-        const lines = await session!.scan(message.unit, never);
+        const lines = await session!.scan(message.unit, stop.signal);
         send({ type: "done", unit: message.unit.number, lines });
         break;
       }
+      case "stop":
+        stop.abort();
+        break;
       case "finish":
         send(session!.finish());
         port.close();
@@ -31,7 +35,12 @@ if (port !== null) {
     handle(message).catch((error: unknown) => {
       send({
         type: "failed",
-        message: error instanceof Error ? error.stack ?? error.message : String(error),
+        message: error instanceof OutputError
+          ? error.message
+          : error instanceof Error
+          ? error.stack ?? error.message
+          : String(error),
+        output: error instanceof OutputError,
       });
     });
   });

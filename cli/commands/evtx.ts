@@ -16,15 +16,8 @@ import { EvtxFileReader, readEvtxStream } from "../../src/ingest/evtx_file.ts";
 import { type EvtxInfo, readEvtxInfo } from "../../src/ingest/evtx_info.ts";
 import { checkIntegrity, type IntegrityReport } from "../../src/ingest/evtx_integrity.ts";
 import { type CliIo, EXIT, type ExitCode, useColor, writeBytes } from "../io.ts";
-import {
-  bytes,
-  count,
-  type Paint,
-  painter,
-  plural,
-  renderTable,
-  safeText,
-} from "../render/text.ts";
+import { integrityLines, integrityValue } from "../render/integrity.ts";
+import { bytes, count, type Paint, painter, plural, safeText } from "../render/text.ts";
 import { findInputs } from "../scan/inputs.ts";
 import { addTalkOptions, type TalkOptions } from "./common.ts";
 
@@ -215,9 +208,7 @@ function infoJson(info: EvtxInfo, integrity: IntegrityReport | undefined): strin
       ...info,
       channels: Object.fromEntries(info.channels),
       problems: Object.fromEntries(info.problems),
-      ...(integrity === undefined
-        ? {}
-        : { integrity: { ...integrity, counts: Object.fromEntries(integrity.counts) } }),
+      ...(integrity === undefined ? {} : { integrity: integrityValue(integrity) }),
     })
   }\n`;
 }
@@ -273,22 +264,4 @@ function infoLines(info: EvtxInfo, paint: Paint): string[] {
   if (info.sizeCopyMismatches > 0) problems.push(`${info.sizeCopyMismatches} × size_copy`);
   lines.push(row("Damage", problems.length === 0 ? "none" : paint(problems.join(", "), "yellow")));
   return lines;
-}
-
-/** Findings of one kind that are printed; JSON has up to 1,000. */
-const SHOWN_FINDINGS = 20;
-
-/** What `--integrity` found in one file. */
-export function integrityLines(report: IntegrityReport, paint: Paint): string[] {
-  if (report.findings.length === 0) return [`  Integrity ${paint("nothing suspicious", "green")}`];
-  const kinds = [...report.counts].filter(([, times]) => times > 0)
-    .map(([kind, times]) => `${count(times)} × ${kind}`);
-  const rows = report.findings.slice(0, SHOWN_FINDINGS)
-    .map(({ kind, offset, message }) => [kind, String(offset), safeText(message)]);
-  const more = report.findings.length - rows.length;
-  return [
-    `  Integrity ${paint(kinds.join(", "), "yellow")}`,
-    ...renderTable(["FINDING", "OFFSET", "WHAT"], rows, paint).map((line) => `    ${line}`),
-    ...(more > 0 ? [`    … ${plural(more, "more finding")}; --output-format json has them`] : []),
-  ];
 }

@@ -5,21 +5,33 @@ import { Command, Option } from "commander";
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Level } from "../../src/sigma/rule.ts";
-import { type CliIo, EXIT, type ExitCode, OutputClosedError, useColor, writeFully } from "../io.ts";
+import { EvtxError } from "../../src/decode/evtx/errors.ts";
+import { checkIntegrityInSteps, type IntegrityReport } from "../../src/ingest/evtx_integrity.ts";
+import {
+  type CliIo,
+  EXIT,
+  type ExitCode,
+  OutputClosedError,
+  OutputError,
+  useColor,
+  writeFully,
+} from "../io.ts";
 import { hitRenderer, OUTPUT_FORMATS, type OutputFormat } from "../render/hits.ts";
 import { ProgressLine } from "../render/progress.ts";
-import { painter, plural } from "../render/text.ts";
+import { painter, plural, safeText } from "../render/text.ts";
 import { findInputs, planUnits } from "../scan/inputs.ts";
 import {
   errorCount,
   notLoadedLines,
   rulesNotLoaded,
+  scanProblems,
+  type ScanReport,
   scanStatistics,
   scanSummary,
 } from "../scan/report.ts";
-import { scan, type ScanOutcome } from "../scan/scan.ts";
+import { scan, type ScanOutcome, type ScanProgress } from "../scan/scan.ts";
 import { loadSources, selectRules, unknownRules } from "../scan/select_rules.ts";
-import type { ScanSettings } from "../scan/types.ts";
+import type { InputFile, ScanSettings } from "../scan/types.ts";
 import {
   addEngineOptions,
   addRuleOptions,
@@ -99,14 +111,11 @@ export async function runScan(
 ): Promise<ExitCode> {
   const startedAt = performance.now();
   const paint = painter(useColor(options.color, { ...io, outIsTerminal: io.errIsTerminal }));
-  const say = (line: string): void => {
-    if (!options.quiet) io.err(line);
-  };
   const sources = ruleSources(options);
   const settings = scanSettings(options);
 
   const [inputs, collection] = await Promise.all([
-    findInputs(paths, options.exclude),
+    findInputs(paths, options.exclude, [options.output, options.stats]),
     loadSources(sources),
   ]);
   const rules = selectRules(collection.rules, settings);
@@ -119,54 +128,108 @@ export async function runScan(
     io.err("Cannot scan: no rule could be loaded or selected");
     return EXIT.ruleError;
   }
-  say(
-    `${plural(rules.length, "rule")} loaded, ${notLoaded.length} not loaded; ` +
-      `${plural(inputs.files.length, "file")} to scan`,
-  );
-  if (notLoaded.length > 0 && !options.quiet) {
-    for (const line of notLoadedLines(notLoaded, paint).slice(2)) io.err(line);
+  if (!options.quiet) {
+    io.err(
+      `${plural(rules.length, "rule")} loaded, ${notLoaded.length} not loaded; ` +
+        `${plural(inputs.files.length, "file")} to scan`,
+    );
   }
-  for (const { path, message } of inputs.problems) io.err(`Cannot read ${path}: ${message}`);
+  for (const { path, message } of inputs.problems) {
+    io.err(`Cannot read ${safeText(path)}: ${safeText(message)}`);
+  }
 
+  // A path that cannot be written is better known before the scan than after it.
+  using output = openOutput(options);
   const units = await planUnits(inputs.files);
   const totalBytes = inputs.files.reduce((sum, file) => sum + file.size, 0);
   const progress = new ProgressLine(io, inputs.files.length, totalBytes, options.quiet);
   const threads = options.threads ?? availableParallelism();
-  const outcome = await scan(
-    units,
-    rules,
-    settings,
-    threads,
-    (state) => progress.update(state),
-    io.signal,
-  );
+  const onProgress = (state: ScanProgress): void => progress.update(state);
+  const outcome = await scan(units, rules, settings, threads, onProgress, io.signal);
   progress.clear();
 
-  const closed = await writeHits(outcome, options, io);
-  const seconds = (performance.now() - startedAt) / 1000;
-  const report = {
+  const written = await writeHits(outcome, options, output.descriptor, io);
+  const integrity = options.integrity ? await integrityOf(inputs.files, io) : undefined;
+  const report: ScanReport = {
     files: inputs.files,
     unreadable: inputs.problems,
     collection,
     rules,
     outcome,
-    seconds,
+    seconds: (performance.now() - startedAt) / 1000,
+    ...(integrity === undefined ? {} : { integrity }),
   };
-  if (options.stats !== undefined) {
-    writeFileSync(options.stats, `${JSON.stringify(scanStatistics(report), null, 2)}\n`);
-  }
-  if (!options.quiet) { for (const line of ["", ...scanSummary(report, paint)]) io.err(line); }
-  const { counts } = outcome;
+  const lost = [written, writeStatistics(report, options.stats)]
+    .filter((result) => result instanceof OutputError);
+  const lines = options.quiet
+    ? scanProblems(report, paint)
+    : ["", ...scanSummary(report, paint, io.errIsTerminal ? io.columns : Infinity)];
+  for (const line of lines) io.err(line);
+  for (const { message } of lost) io.err(`error: ${message}`);
+  return exitCode(report, options, notLoaded.length, written === "closed", lost.length > 0, io);
+}
+
+function exitCode(
+  report: ScanReport,
+  options: ScanOptions,
+  notLoaded: number,
+  closed: boolean,
+  lost: boolean,
+  io: CliIo,
+): ExitCode {
+  const { counts, interrupted } = report.outcome;
+  if (interrupted) return EXIT.interrupted;
   if (counts.events === 0) {
-    io.err(`No event was read: nothing in ${plural(inputs.files.length, "file")} could be scanned`);
+    io.err(`No event was read: nothing in ${plural(report.files.length, "file")} could be scanned`);
   }
-  if (outcome.interrupted) return EXIT.interrupted;
-  if (options.strict && notLoaded.length > 0) return EXIT.ruleError;
+  if (lost) return EXIT.incomplete;
+  if (options.strict && notLoaded > 0) return EXIT.ruleError;
   if (options.failOnDetection && counts.matches > 0) return EXIT.findings;
-  const unreadable = inputs.problems.length > 0 || counts.errors.has("unreadable file");
   if (closed) return EXIT.ok;
+  const unreadable = report.unreadable.length > 0 || counts.errors.has("unreadable file");
   if (unreadable || counts.events === 0) return EXIT.incomplete;
   return options.strict && errorCount(report) > 0 ? EXIT.incomplete : EXIT.ok;
+}
+
+/** What `--integrity` asks for; a file that cannot be read has been reported by the scan. */
+async function integrityOf(
+  files: readonly InputFile[],
+  io: CliIo,
+): Promise<readonly IntegrityReport[]> {
+  const reports: IntegrityReport[] = [];
+  for (const { path, kind, gzip } of files) {
+    if (kind !== "evtx" || io.signal.aborted) continue;
+    if (gzip) {
+      io.err(`Cannot check the integrity of ${safeText(path)}: unpack it first`);
+      continue;
+    }
+    try {
+      reports.push(await checkIntegrityInSteps(path, io.signal));
+    } catch (error) {
+      if (!(error instanceof EvtxError) && !io.signal.aborted) throw error;
+    }
+  }
+  return reports;
+}
+
+function writeStatistics(
+  report: ScanReport,
+  path: string | undefined,
+): "written" | OutputError {
+  try {
+    if (path !== undefined) {
+      writeFileSync(path, `${JSON.stringify(scanStatistics(report), jsonNumber, 2)}\n`);
+    }
+    return "written";
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return new OutputError(`Cannot write --stats ${path}: ${reason}`, { cause: error });
+  }
+}
+
+/** Record ids beyond 2^53 are only found in damaged files; as a text they keep their digits. */
+function jsonNumber(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? value.toString() : value;
 }
 
 function scanSettings(options: ScanOptions): ScanSettings {
@@ -195,20 +258,48 @@ function outputFormat(options: ScanOptions, io: CliIo): OutputFormat {
 /** Text is written in pieces of this many characters. */
 const WRITE_CHARACTERS = 64 << 10;
 
-/** @returns Whether the reader of the output went away before the end. */
+/** Where `-o` goes. */
+interface Output extends Disposable {
+  /** `undefined` for stdout. */
+  readonly descriptor: number | undefined;
+}
+
+/** @throws {UsageError} If the file cannot be created. */
+function openOutput({ output, stats }: ScanOptions): Output {
+  if (stats !== undefined) openForWriting("--stats", stats, "a")[Symbol.dispose]();
+  if (output === undefined || output === "-") {
+    return { descriptor: undefined, [Symbol.dispose]: () => {} };
+  }
+  return openForWriting("--output", output, "w");
+}
+
+function openForWriting(option: string, path: string, flags: "a" | "w"): Output {
+  try {
+    const descriptor = openSync(path, flags);
+    return { descriptor, [Symbol.dispose]: () => closeSync(descriptor) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`Cannot write ${option} ${path}: ${reason}`, { cause: error });
+  }
+}
+
+/**
+ * @param descriptor Of the output file; `undefined` for stdout.
+ * @returns `closed` if the reader of the output went away before the end.
+ */
 async function writeHits(
   outcome: ScanOutcome,
   options: ScanOptions,
+  descriptor: number | undefined,
   io: CliIo,
-): Promise<boolean> {
-  const toFile = options.output !== undefined && options.output !== "-";
+): Promise<"written" | "closed" | OutputError> {
+  const toFile = descriptor !== undefined;
   const renderer = hitRenderer(outputFormat(options, io), {
     columns: toFile ? 200 : io.columns,
     paint: painter(!toFile && useColor(options.color, io)),
     pretty: !toFile && io.outIsTerminal,
   });
-  const descriptor = toFile ? openSync(options.output!, "w") : undefined;
-  const write = descriptor === undefined ? io.out : (text: string) => writeFully(descriptor, text);
+  const write = toFile ? (text: string) => writeFully(descriptor, text) : io.out;
   let pending = outcome.counts.matches > 0 || toFile ? renderer.header : "";
   try {
     for await (const { json } of outcome.hits()) {
@@ -218,12 +309,12 @@ async function writeHits(
       pending = "";
     }
     if (pending !== "") write(pending);
-    return false;
+    return "written";
   } catch (error) {
-    if (error instanceof OutputClosedError) return true;
+    if (error instanceof OutputClosedError) return "closed";
+    if (error instanceof OutputError) return error;
     throw error;
   } finally {
     outcome.discard();
-    if (descriptor !== undefined) closeSync(descriptor);
   }
 }

@@ -53,7 +53,6 @@ const COMBINING = /\p{Mn}/u;
 
 /** How many columns a text takes. */
 export function textWidth(text: string): number {
-  // deno-lint-ignore no-control-regex
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;
   for (const character of text) width += characterWidth(character);
@@ -101,7 +100,7 @@ export function renderTable(
     cells.map((cell, column) => {
       const fill = " ".repeat(Math.max(0, widths[column]! - textWidth(cell)));
       return numeric[column] === true ? fill + cell : cell + fill;
-    }).join("  ");
+    }).join("  ").trimEnd();
   return [
     paint(line(header), "bold"),
     widths.map((width) => "-".repeat(width)).join("  "),

@@ -2,16 +2,17 @@
  * Hits in order, in bounded memory: what does not fit is sorted, written to a temporary file, and
  * merged at the end.
  */
-import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { LineSplitter } from "../../src/decode/line_splitter.ts";
 import { readBlocks } from "../../src/ingest/blocks.ts";
-import { writeFully } from "../io.ts";
+import { OutputError, writeFully } from "../io.ts";
 import type { Hit } from "./types.ts";
 
 /** Characters of hits held by one worker before they go to a file. */
-const MAX_HELD_CHARACTERS = 12 << 20;
+const MAX_HELD_CHARACTERS = 4 << 20;
 
 /** Time, file, record, rule: total, and the same whatever worker found a hit. */
 export function compareHits(left: Hit, right: Hit): number {
@@ -45,8 +46,23 @@ export class HitSorter {
   }
 
   #spill(): void {
-    this.#directory ??= mkdtempSync(join(tmpdir(), "picket-scan-"));
-    const path = join(this.#directory, `${this.#runs.length}.run`);
+    try {
+      this.#directory ??= mkdtempSync(join(tmpdir(), runPrefix()));
+      const path = join(this.#directory, `${this.#runs.length}.run`);
+      this.#write(path);
+      this.#runs.push(path);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new OutputError(
+        `Cannot sort the results in ${tmpdir()}: ${reason}; TMPDIR can name another directory`,
+        { cause: error },
+      );
+    }
+    this.#held = [];
+    this.#characters = 0;
+  }
+
+  #write(path: string): void {
     const descriptor = openSync(path, "wx", 0o600);
     try {
       let lines: string[] = [];
@@ -61,9 +77,24 @@ export class HitSorter {
     } finally {
       closeSync(descriptor);
     }
-    this.#runs.push(path);
-    this.#held = [];
-    this.#characters = 0;
+  }
+}
+
+/** Threads of a process have the same. */
+function runPrefix(): string {
+  return `picket-scan-${process.pid}-`;
+}
+
+/** Deletes the temporary files of all sorters of this process, however far they came. */
+export function removeAllRuns(): void {
+  try {
+    for (const name of readdirSync(tmpdir())) {
+      if (name.startsWith(runPrefix())) {
+        rmSync(join(tmpdir(), name), { recursive: true, force: true });
+      }
+    }
+  } catch {
+    // Without the directory there is nothing to delete.
   }
 }
 

@@ -24,14 +24,17 @@ export interface Inputs {
  *
  * A file that is named is read whatever its name; below a directory only names of log files are,
  * and files that begin as EVTX does.
+ *
+ * @param outputs Files that will be written: an earlier run may have left them below `paths`.
  */
 export async function findInputs(
   paths: readonly string[],
   exclude: readonly string[],
+  outputs: readonly (string | undefined)[] = [],
 ): Promise<Inputs> {
   const files: InputFile[] = [];
   const problems: { path: string; message: string }[] = [];
-  const seen = new Set<string>();
+  const seen = new Set<string>(outputs.map(realPath).filter((path) => path !== undefined));
   const fail = (path: string, error: unknown): void => {
     problems.push({ path, message: error instanceof Error ? error.message : String(error) });
   };
@@ -74,6 +77,16 @@ export async function findInputs(
     }
   }
   return { files, problems };
+}
+
+function realPath(path: string | undefined): string | undefined {
+  try {
+    // Devices such as /dev/stdout can be input and output at once.
+    if (path === undefined || !statSync(path).isFile()) return undefined;
+    return realpathSync(path);
+  } catch {
+    return undefined; // It does not exist yet.
+  }
 }
 
 function isExcluded(path: string, roots: readonly string[], exclude: readonly string[]): boolean {

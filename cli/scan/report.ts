@@ -5,9 +5,12 @@
 import process from "node:process";
 import type { DetectionRule, RuleCollection, RuleProblem } from "../../src/sigma/rule.ts";
 import { LEVELS } from "../../src/sigma/rule.ts";
+import type { IntegrityReport } from "../../src/ingest/evtx_integrity.ts";
+import { integrityValue, scanIntegrityLines } from "../render/integrity.ts";
 import {
   bytes,
   count,
+  fit,
   LEVEL_STYLES,
   type Paint,
   plural,
@@ -26,9 +29,15 @@ export interface ScanReport {
   readonly rules: readonly DetectionRule[];
   readonly outcome: ScanOutcome;
   readonly seconds: number;
+  /** For each EVTX file, if it was asked for. */
+  readonly integrity?: readonly IntegrityReport[];
 }
 
 const TOP = 10;
+/** Of the table of rules: what is shown of the techniques, and all that is not the title. */
+const TECHNIQUES_WIDTH = 24;
+const OTHER_COLUMNS = 2 + 6 + 2 + 13 + 2 + 2 + TECHNIQUES_WIDTH;
+const MIN_TITLE = 24;
 const LOWEST_FIRST = ["none", ...LEVELS];
 
 /** Rules that a document or file should have given and did not. */
@@ -70,6 +79,7 @@ export function scanStatistics(report: ScanReport) {
       ...report.unreadable.length === 0 ? [] : [["unreadable input", report.unreadable.length]],
       ...[...counts.errors.values()].map(({ reason, count }) => [reason, count]),
     ]) as Record<string, number>,
+    ...(report.integrity === undefined ? {} : { integrity: report.integrity.map(integrityValue) }),
     interrupted: report.outcome.interrupted,
     seconds: report.seconds,
     events_per_second: counts.events / Math.max(report.seconds, 1e-9),
@@ -105,8 +115,12 @@ function isoTime(ms: number): string | null {
   return Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? new Date(ms).toISOString() : null;
 }
 
-/** The summary, line by line. */
-export function scanSummary(report: ScanReport, paint: Paint): string[] {
+/**
+ * The summary, line by line.
+ *
+ * @param columns Tables are cut to this width; messages, which one must be able to read, are not.
+ */
+export function scanSummary(report: ScanReport, paint: Paint, columns: number): string[] {
   const { counts, applied, interrupted } = report.outcome;
   const notLoaded = rulesNotLoaded(report.collection.problems);
   const never = applied.filter((one) => !one).length;
@@ -149,28 +163,37 @@ export function scanSummary(report: ScanReport, paint: Paint): string[] {
         `${bytes(peakRss())} memory`,
     ),
   ];
-  lines.push(...topRules(report, paint), ...computers(report, paint));
-  lines.push(...notLoadedLines(notLoaded, paint), ...errorLines(report, paint));
-  return lines;
+  lines.push(...topRules(report, paint, columns), ...computers(report, paint));
+  if (report.integrity !== undefined) lines.push(...scanIntegrityLines(report.integrity, paint));
+  return [...lines, ...scanProblems(report, paint)];
+}
+
+/** What went wrong with rules and data, which is also said where no summary is wanted. */
+export function scanProblems(report: ScanReport, paint: Paint): string[] {
+  const notLoaded = rulesNotLoaded(report.collection.problems);
+  return [...notLoadedLines(notLoaded, paint), ...errorLines(report, paint)];
 }
 
 function row(name: string, text: string): string {
   return `  ${name.padEnd(9)}${text}`;
 }
 
-function topRules(report: ScanReport, paint: Paint): string[] {
+function topRules(report: ScanReport, paint: Paint, columns: number): string[] {
   const top = [...report.outcome.counts.byRule]
-    .map(([rule, hits]) => ({ rule: report.rules[rule]!, hits }))
+    .map(([number, hits]) => ({ number, rule: report.rules[number]!, hits }))
     .sort((left, right) =>
       LOWEST_FIRST.indexOf(right.rule.level ?? "none") -
-        LOWEST_FIRST.indexOf(left.rule.level ?? "none") || right.hits - left.hits
+        LOWEST_FIRST.indexOf(left.rule.level ?? "none") ||
+      right.hits - left.hits ||
+      left.number - right.number
     );
   if (top.length === 0) return [];
+  const titleWidth = Math.max(MIN_TITLE, columns - OTHER_COLUMNS);
   const rows = top.slice(0, TOP).map(({ rule, hits }) => [
     count(hits),
     rule.level ?? "none",
-    safeText(rule.title),
-    techniques(rule),
+    fit(safeText(rule.title), titleWidth),
+    fit(safeText(techniques(rule)), TECHNIQUES_WIDTH),
   ]);
   const more = top.length > TOP ? [`  … and ${plural(top.length - TOP, "more rule")}`] : [];
   return [
@@ -186,7 +209,8 @@ function techniques(rule: DetectionRule): string {
 }
 
 function computers(report: ScanReport, paint: Paint): string[] {
-  const all = [...report.outcome.counts.byComputer].sort((left, right) => right[1] - left[1]);
+  const all = [...report.outcome.counts.byComputer]
+    .sort(([one, ones], [other, others]) => others - ones || (one < other ? -1 : 1));
   if (all.length === 0) return [];
   const rows = all.slice(0, TOP).map(([name, hits]) => [count(hits), safeText(name)]);
   const more = all.length > TOP ? [`  … and ${plural(all.length - TOP, "more computer")}`] : [];

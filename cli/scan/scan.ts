@@ -1,11 +1,13 @@
 /**
  * A whole scan: parts dealt to threads, their hits merged into one order.
  */
+import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { encodeRules } from "../../src/engine/rule_store.ts";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
+import { OutputError } from "../io.ts";
 import { SCAN_WORKER_URL } from "../worker_url.ts";
-import { mergeHits, removeRuns } from "./hit_sorter.ts";
+import { mergeHits, removeAllRuns, removeRuns } from "./hit_sorter.ts";
 import { ScanSession } from "./session.ts";
 import {
   addCounts,
@@ -33,7 +35,7 @@ export interface ScanOutcome {
   readonly interrupted: boolean;
   /** In order; to be read once. */
   hits(): AsyncIterable<OrderedHit>;
-  /** Deletes temporary files; needless after `hits` has been read. */
+  /** Deletes temporary files; to be called in the end. */
   discard(): void;
 }
 
@@ -59,6 +61,8 @@ export async function scan(
   signal: AbortSignal,
 ): Promise<ScanOutcome> {
   const lines = new Array<number>(units.length).fill(0);
+  // For when the scan fails, or a second Ctrl-C ends it at once.
+  process.once("exit", removeAllRuns);
   const finished = threads <= 1 || units.length <= 1
     ? [await scanHere(units, rules, settings, lines, onProgress, signal)]
     : await scanInWorkers(units, sharedStore(rules), settings, threads, lines, onProgress, signal);
@@ -77,7 +81,10 @@ export async function scan(
         yield { rule: hit.rule, json: finishHit(hit, firstLines) };
       }
     },
-    discard: () => removeRuns(runs),
+    discard: () => {
+      removeRuns(runs);
+      process.off("exit", removeAllRuns);
+    },
   };
 }
 
@@ -109,16 +116,12 @@ async function scanHere(
   const session = new ScanSession(rules, settings, (message) => {
     if (message.type === "progress") onProgress({ ...message, unitsDone });
   });
-  try {
-    for (const unit of units) {
-      lines[unit.number] = await session.scan(unit, signal);
-      unitsDone++;
-      // A small file is over before a timer or signal had its turn.
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      if (signal.aborted) break;
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
+  for (const unit of units) {
+    lines[unit.number] = await session.scan(unit, signal);
+    unitsDone++;
+    // A small file is over before a timer or signal had its turn.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (signal.aborted) break;
   }
   return session.finish();
 }
@@ -142,6 +145,7 @@ async function scanInWorkers(
   signal: AbortSignal,
 ): Promise<readonly Finished[]> {
   const latest = new Map<number, FromWorker & { readonly type: "progress" }>();
+  const workers: Worker[] = [];
   let next = 0;
   let unitsDone = 0;
   const tell = (): void => {
@@ -161,7 +165,10 @@ async function scanInWorkers(
   const runWorker = (id: number): Promise<Finished> =>
     new Promise((resolve, reject) => {
       const worker = new Worker(SCAN_WORKER_URL);
+      workers.push(worker);
       const send = (message: ToWorker): void => worker.postMessage(message);
+      const stop = (): void => send({ type: "stop" });
+      signal.addEventListener("abort", stop, { once: true });
       const deal = (): void => {
         const unit = signal.aborted ? undefined : units[next++];
         send(unit === undefined ? { type: "finish" } : { type: "unit", unit });
@@ -182,11 +189,14 @@ async function scanInWorkers(
             deal();
             break;
           case "finished":
+            signal.removeEventListener("abort", stop);
             resolve(message);
             void worker.terminate();
             break;
           case "failed":
-            reject(new Error(message.message));
+            reject(
+              message.output ? new OutputError(message.message) : new Error(message.message),
+            );
             void worker.terminate();
             break;
         }
@@ -194,5 +204,10 @@ async function scanInWorkers(
       send({ type: "start", store, settings });
     });
   const count = Math.min(threads, units.length);
-  return await Promise.all(Array.from({ length: count }, (_, id) => runWorker(id)));
+  try {
+    return await Promise.all(Array.from({ length: count }, (_, id) => runWorker(id)));
+  } catch (error) {
+    for (const worker of workers) void worker.terminate();
+    throw error;
+  }
 }

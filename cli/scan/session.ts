@@ -48,7 +48,7 @@ export class ScanSession {
     return new ScanSession(decodeRules(store).rules, settings, send);
   }
 
-  /** @returns The unit's number of lines. */
+  /** @returns The unit's number of lines; a unit that `signal` breaks off keeps what it gave. */
   scan(unit: ScanUnit, signal: AbortSignal): Promise<number> {
     return this.#scanner.scan(unit, signal, () => this.#tell());
   }

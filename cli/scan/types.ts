@@ -9,8 +9,11 @@ import type { Level } from "../../src/sigma/rule.ts";
 export interface InputFile {
   /** As the user named it or as found below a directory. `-` is stdin. */
   readonly path: string;
-  /** `lines` is JSON one event a line, `json` any other arrangement of JSON. */
-  readonly kind: "evtx" | "lines" | "json";
+  /**
+   * `lines` is JSON one event a line, `json` any other arrangement of JSON; what a `stream` holds,
+   * stdin or a pipe, shows when it is read.
+   */
+  readonly kind: "evtx" | "lines" | "json" | "stream";
   readonly gzip: boolean;
   /** In bytes on disk; 0 if unknown. */
   readonly size: number;
@@ -87,6 +90,8 @@ export interface ScanCounts {
 export type ToWorker =
   | { readonly type: "start"; readonly store: Uint8Array; readonly settings: ScanSettings }
   | { readonly type: "unit"; readonly unit: ScanUnit }
+  /** Breaks the unit that is being scanned off. */
+  | { readonly type: "stop" }
   | { readonly type: "finish" };
 
 export type FromWorker =
@@ -105,7 +110,8 @@ export type FromWorker =
     readonly runs: readonly string[];
     readonly applied: readonly boolean[];
   }
-  | { readonly type: "failed"; readonly message: string };
+  /** `output`: a temporary file could not be written. */
+  | { readonly type: "failed"; readonly message: string; readonly output: boolean };
 
 export function emptyCounts(): ScanCounts {
   return {

@@ -1,7 +1,9 @@
 /**
  * One part of the input through the engine: events in, hits and counts out.
  */
+import { createReadStream } from "node:fs";
 import process from "node:process";
+import type { Readable } from "node:stream";
 import { DecodeError, decodeJson } from "../../src/decode/json.ts";
 import { JsonStream } from "../../src/decode/json_stream.ts";
 import { LineSplitter } from "../../src/decode/line_splitter.ts";
@@ -18,6 +20,7 @@ import { EvtxDecoder } from "../../src/decode/evtx/decoder.ts";
 import type { EvtxProblem } from "../../src/decode/evtx/errors.ts";
 import { CHUNK_SIZE, FILE_HEADER_SIZE, isEvtx } from "../../src/decode/evtx/file_header.ts";
 import { EvtxFileReader, readEvtxStream } from "../../src/ingest/evtx_file.ts";
+import { OutputError } from "../io.ts";
 import type { HitSorter } from "./hit_sorter.ts";
 import { jsonKind } from "./inputs.ts";
 import {
@@ -79,7 +82,12 @@ export class UnitScanner {
     this.#timed = settings.since !== undefined || settings.until !== undefined;
   }
 
-  /** @returns How many lines the unit has, so that lines of later units can be numbered. */
+  /**
+   * What is found before `signal` breaks the unit off is kept.
+   *
+   * @returns How many lines the unit has, so that lines of later units can be numbered.
+   * @throws {OutputError} If hits could not be written to a temporary file.
+   */
   async scan(unit: ScanUnit, signal: AbortSignal, tick: () => void): Promise<number> {
     const { file } = unit;
     try {
@@ -87,13 +95,17 @@ export class UnitScanner {
         await this.#scanEvtx(unit, signal, tick);
         return 0;
       }
-      if (file.path === "-") return await this.#scanStdin(unit, signal, tick);
+      if (file.kind === "stream") return await this.#scanStream(unit, signal, tick);
       const blocks = file.gzip
         ? readGzipBlocks(file.path, (bytes) => this.#counts.bytes += bytes, signal)
-        : counting(readBlocks(file.path, unit.from, unit.to, signal), this.#counts);
-      return await this.#scanJson(unit, file.kind, blocks, tick);
+        : counting(
+          readBlocks(file.path, unit.from, unit.to, file.kind === "json" ? signal : undefined),
+          this.#counts,
+        );
+      return await this.#scanJson(unit, file.kind, blocks, tick, signal);
     } catch (error) {
-      signal.throwIfAborted();
+      if (error instanceof OutputError) throw error;
+      if (signal.aborted) return 0;
       const message = error instanceof Error ? error.message : String(error);
       countError(this.#counts, "unreadable file", file.path, "", message);
       return 0;
@@ -115,7 +127,7 @@ export class UnitScanner {
       this.#counts.bytes += (to - at) * CHUNK_SIZE;
       tick();
       await new Promise<void>((resolve) => setImmediate(resolve));
-      signal.throwIfAborted();
+      if (signal.aborted) return;
     }
   }
 
@@ -157,16 +169,19 @@ export class UnitScanner {
     this.#hit(results, unit, Number(event.recordId), 0, String(event.recordId), place);
   }
 
-  /** What stdin holds is known when its first bytes have come. */
-  async #scanStdin(unit: ScanUnit, signal: AbortSignal, tick: () => void): Promise<number> {
-    const [head, blocks] = await peek(counting(stdinBlocks(signal), this.#counts));
+  /** What a stream holds is known when its first bytes have come. */
+  async #scanStream(unit: ScanUnit, signal: AbortSignal, tick: () => void): Promise<number> {
+    const { path } = unit.file;
+    const stream = path === "-" ? process.stdin : createReadStream(path);
+    const [head, blocks] = await peek(counting(streamBlocks(stream, signal), this.#counts));
     const unpacked = isGzip(head) ? gunzipBlocks(blocks) : blocks;
     const [first, rest] = isGzip(head) ? await peek(unpacked) : [head, unpacked] as const;
     if (isEvtx(first)) {
       await this.#scanEvtxStream(unit, rest, tick);
       return 0;
     }
-    return await this.#scanJson(unit, jsonKind(first.subarray(0, JSON_HEAD_BYTES)), rest, tick);
+    const kind = jsonKind(first.subarray(0, JSON_HEAD_BYTES));
+    return await this.#scanJson(unit, kind, rest, tick, signal);
   }
 
   async #scanJson(
@@ -174,6 +189,7 @@ export class UnitScanner {
     kind: "lines" | "json",
     blocks: AsyncIterable<Uint8Array>,
     tick: () => void,
+    signal: AbortSignal,
   ): Promise<number> {
     const { file } = unit;
     const counts = this.#counts;
@@ -181,6 +197,8 @@ export class UnitScanner {
     let replaced = 0;
     const onText = (text: string, offset: number): void => {
       lines++;
+      // Lines are counted to the end of a unit, because other threads' line numbers follow on them.
+      if (signal.aborted) return;
       if (lines === 1 && text.startsWith(BOM)) text = text.slice(1);
       if (text === "" || text.trim() === "") return;
       if (replaced === 0 && text.includes("\uFFFD")) replaced = lines;
@@ -224,7 +242,6 @@ export class UnitScanner {
       event = decodeJson(text);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      counts.events++;
       countError(counts, "not a JSON event", unit.file.path, `line ${line}`, error.message);
       return;
     }
@@ -346,11 +363,26 @@ function jsonPusher(
   };
 }
 
-async function* stdinBlocks(signal: AbortSignal): AsyncIterable<Uint8Array> {
-  for await (const block of process.stdin) {
-    signal.throwIfAborted();
-    yield block as Uint8Array;
+async function* streamBlocks(stream: Readable, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  const blocks = stream[Symbol.asyncIterator]();
+  try {
+    while (true) {
+      const next = await abortable(blocks.next(), signal);
+      if (next.done === true) return;
+      yield next.value as Uint8Array;
+    }
+  } finally {
+    stream.destroy();
   }
+}
+
+/** A silent stream, or a pipe that nobody has opened for writing, must be given up as well. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
 }
 
 async function* counting(

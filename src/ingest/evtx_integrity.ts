@@ -18,6 +18,8 @@ const MAX_FINDINGS = 1000;
 const MAX_RUNS = 100_000;
 /** Threads write with times a few milliseconds apart; clocks are corrected by more. */
 const TOLERANCE_MS = 2000;
+/** 4 MiB. */
+const CHUNKS_PER_STEP = 64;
 
 interface Finding {
   readonly message: string;
@@ -82,17 +84,25 @@ const SUBJECT_USER = internField("SubjectUserName");
 export function checkIntegrity(path: string): IntegrityReport {
   using reader = EvtxFileReader.open(path);
   const check = new IntegrityCheck();
-  if (!reader.header.checksumValid) {
-    check.add({
-      kind: "checksum_mismatch",
-      part: "file",
-      offset: 0,
-      message: "the checksum of the file header is wrong",
-    });
-  }
+  check.fileHeader(reader);
   reader.forEachChunk(0, reader.chunkCount, (chunk, offset) => check.chunk(chunk, offset));
-  check.gaps();
-  return { path, records: check.records, findings: check.findings, counts: check.counts };
+  return check.report(path);
+}
+
+/** `checkIntegrity` that lets go every 64 chunks; rejects with the reason of `signal`. */
+export async function checkIntegrityInSteps(
+  path: string,
+  signal: AbortSignal,
+): Promise<IntegrityReport> {
+  using reader = EvtxFileReader.open(path);
+  const check = new IntegrityCheck();
+  check.fileHeader(reader);
+  for (let first = 0; first < reader.chunkCount; first += CHUNKS_PER_STEP) {
+    reader.forEachChunk(first, first + CHUNKS_PER_STEP, (chunk, at) => check.chunk(chunk, at));
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    signal.throwIfAborted();
+  }
+  return check.report(path);
 }
 
 class IntegrityCheck {
@@ -120,8 +130,19 @@ class IntegrityCheck {
     }, { recover: true });
   }
 
+  fileHeader({ header }: EvtxFileReader): void {
+    if (header.checksumValid) return;
+    const message = "the checksum of the file header is wrong";
+    this.add({ kind: "checksum_mismatch", part: "file", offset: 0, message });
+  }
+
+  report(path: string): IntegrityReport {
+    this.#gaps();
+    return { path, records: this.records, findings: this.findings, counts: this.counts };
+  }
+
   /** Reports the ids missing between rows of consecutive ones. */
-  gaps(): void {
+  #gaps(): void {
     if (this.#run !== undefined) this.#runs.push(this.#run);
     const runs = this.#runs.sort((a, b) => a.first < b.first ? -1 : a.first > b.first ? 1 : 0);
     let last: number | bigint | undefined;
