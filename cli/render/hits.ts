@@ -3,7 +3,8 @@
  */
 import { parseJsonText, prettyJsonText } from "../../src/event/json_text.ts";
 import type { Value } from "../../src/event/value.ts";
-import { fit, LEVEL_STYLES, pad, type Paint, safeText } from "./text.ts";
+import { csvLine } from "./csv.ts";
+import { fit, LEVEL_STYLES, pad, type Paint, safeText, textWidth } from "./text.ts";
 
 export type OutputFormat = "table" | "json" | "ndjson" | "csv";
 export const OUTPUT_FORMATS: readonly OutputFormat[] = ["table", "json", "ndjson", "csv"];
@@ -49,7 +50,7 @@ export function hitRenderer(format: OutputFormat, options: RenderOptions): HitRe
         render: (json) => options.pretty ? `${prettyJsonText(parseJsonText(json))}\n` : `${json}\n`,
       };
     case "csv":
-      return { header: `${CSV_COLUMNS.join(",")}\n`, render: (json) => csvLine(parse(json)) };
+      return { header: csvLine(CSV_COLUMNS), render: (json) => hitLine(parse(json)) };
     case "table":
       return tableRenderer(options);
   }
@@ -73,7 +74,7 @@ const CSV_COLUMNS = [
   "details",
 ];
 
-function csvLine(hit: ParsedHit): string {
+function hitLine(hit: ParsedHit): string {
   const { source } = hit;
   const cells = [
     source?.timestamp ?? "",
@@ -88,12 +89,7 @@ function csvLine(hit: ParsedHit): string {
     hit.matched_selections.join(" "),
     details(hit),
   ];
-  return `${cells.map(csvCell).join(",")}\n`;
-}
-
-/** RFC 4180. */
-function csvCell(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return csvLine(cells);
 }
 
 /** `field=value` of everything that took part. */
@@ -107,59 +103,105 @@ function valueText(value: Value): string {
   return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
 }
 
-const TIME_WIDTH = 23;
 const LEVEL_WIDTH = 8;
-const MIN_COLUMNS = 80;
+const MIN_COLUMNS = 60;
+/** On a narrower terminal, details would be cut to nothing and rule titles to half. */
+const COLUMNS_FOR_DETAILS = 132;
+
+interface Column {
+  readonly name: string;
+  readonly width: number;
+  cell(hit: ParsedHit, width: number): string;
+}
 
 /** One line a hit, cut to the terminal; the widths do not depend on the hits, so it streams. */
 function tableRenderer({ columns, paint }: RenderOptions): HitRenderer {
-  const free = Math.max(MIN_COLUMNS, columns) - TIME_WIDTH - LEVEL_WIDTH - 10;
-  const ruleWidth = Math.min(52, Math.floor(free * 0.4));
-  const computerWidth = Math.min(24, Math.floor(free * 0.14));
-  const eventWidth = Math.min(26, Math.floor(free * 0.2));
-  const detailWidth = free - ruleWidth - computerWidth - eventWidth;
-  const cells = [
-    pad("TIME (UTC)", TIME_WIDTH),
-    pad("LEVEL", LEVEL_WIDTH),
-    pad("RULE", ruleWidth),
-    pad("COMPUTER", computerWidth),
-    pad("RECORD", eventWidth),
-    "DETAILS",
-  ];
+  const layout = tableColumns(Math.max(MIN_COLUMNS, columns), paint);
+  const header = layout.map(({ name, width }) => pad(name, width)).join("  ").trimEnd();
   return {
-    header: `${paint(cells.join("  "), "bold")}\n`,
+    header: `${paint(header, "bold")}\n`,
     render: (json) => {
       const hit = parse(json);
-      const level = hit.level ?? "none";
-      const { source } = hit;
-      return [
-        pad(tableTime(source?.timestamp ?? null), TIME_WIDTH),
-        paint(pad(shortLevel(level), LEVEL_WIDTH), ...LEVEL_STYLES[level] ?? []),
-        paint(pad(safeText(hit.rule_title), ruleWidth), "bold"),
-        pad(safeText(source?.computer ?? "-"), computerWidth),
-        paint(pad(safeText(recordText(source)), eventWidth), "cyan"),
-        fit(safeText(details(hit)), detailWidth),
-      ].join("  ").trimEnd() + "\n";
+      return `${layout.map((column) => column.cell(hit, column.width)).join("  ").trimEnd()}\n`;
     },
   };
+}
+
+function tableColumns(columns: number, paint: Paint): readonly Column[] {
+  const wide = columns >= COLUMNS_FOR_DETAILS;
+  const timeWidth = wide ? 23 : 19;
+  // One column stays free: some terminals wrap a line that fills them.
+  const free = columns - 1 - timeWidth - LEVEL_WIDTH - 2 * (wide ? 5 : 4);
+  const computerWidth = Math.min(wide ? 20 : 16, Math.floor(free * 0.2));
+  const recordWidth = Math.min(wide ? 24 : 22, Math.floor(free * 0.25));
+  const rest = free - computerWidth - recordWidth;
+  const ruleWidth = wide ? Math.min(60, Math.floor(rest * 0.55)) : rest;
+  const all: Column[] = [
+    {
+      name: "TIME (UTC)",
+      width: timeWidth,
+      cell: ({ source }, width) => pad(tableTime(source?.timestamp ?? null, width), width),
+    },
+    {
+      name: "LEVEL",
+      width: LEVEL_WIDTH,
+      cell: ({ level }, width) =>
+        paint(pad(shortLevel(level ?? "none"), width), ...LEVEL_STYLES[level ?? "none"] ?? []),
+    },
+    {
+      name: "RULE",
+      width: ruleWidth,
+      cell: (hit, width) => paint(pad(safeText(hit.rule_title), width), "bold"),
+    },
+    {
+      name: "COMPUTER",
+      width: computerWidth,
+      cell: ({ source }, width) => pad(computerText(source?.computer ?? "-", width), width),
+    },
+    {
+      name: "RECORD",
+      width: recordWidth,
+      cell: ({ source }, width) => paint(pad(recordText(source, width), width), "cyan"),
+    },
+  ];
+  if (!wide) return all;
+  const detailColumn: Column = {
+    name: "DETAILS",
+    width: rest - ruleWidth,
+    cell: (hit, width) => fit(safeText(details(hit)), width),
+  };
+  return [...all, detailColumn];
 }
 
 function shortLevel(level: string): string {
   return level === "informational" ? "info" : level;
 }
 
-/** Milliseconds are enough to read; the exact text is in the other formats. */
-function tableTime(timestamp: string | null): string {
+/** Milliseconds are enough to read, or seconds; the exact text is in the other formats. */
+function tableTime(timestamp: string | null, width: number): string {
   if (timestamp === null) return "-";
   const match = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$/.exec(timestamp);
   if (match === null) return timestamp;
-  return `${match[1]!} ${match[2]!}${(match[3] ?? ".000").slice(0, 4).padEnd(4, "0")}`;
+  const fraction = (match[3] ?? ".000").slice(0, 4).padEnd(4, "0");
+  return `${match[1]!} ${match[2]!}${fraction}`.slice(0, width);
 }
 
-function recordText(source: ParsedHit["source"]): string {
+/** A host keeps its own name when its domain does not fit; an address is cut as any text is. */
+function computerText(computer: string, width: number): string {
+  const text = safeText(computer);
+  const label = text.slice(0, text.indexOf("."));
+  return textWidth(text) > width && /[a-z]/i.test(label) ? label : text;
+}
+
+/** The number is what one looks a record up by, so the name before it is cut. */
+function recordText(source: ParsedHit["source"], width: number): string {
   if (source === undefined) return "-";
-  const place = source.channel === null ? lastName(source.path) : shortChannel(source.channel);
-  return source.record_id === null ? place : `${place} #${source.record_id}`;
+  const place = safeText(
+    source.channel === null ? lastName(source.path) : shortChannel(source.channel),
+  );
+  if (source.record_id === null) return fit(place, width);
+  const number = ` #${source.record_id}`;
+  return `${fit(place, Math.max(1, width - number.length))}${number}`;
 }
 
 function lastName(path: string): string {
