@@ -2,7 +2,6 @@
  * `picket evtx dump | info`: what is in an EVTX file, without rules.
  */
 import { Command, Option } from "commander";
-import { closeSync, openSync } from "node:fs";
 import { ByteBuffer } from "../../src/decode/evtx/byte_buffer.ts";
 import { EvtxDecoder } from "../../src/decode/evtx/decoder.ts";
 import type { EvtxProblem } from "../../src/decode/evtx/errors.ts";
@@ -18,6 +17,7 @@ import { checkIntegrity, type IntegrityReport } from "../../src/ingest/evtx_inte
 import { type CliIo, EXIT, type ExitCode, useColor, writeBytes } from "../io.ts";
 import { integrityLines, integrityValue } from "../render/integrity.ts";
 import { bytes, count, type Paint, painter, plural, safeText } from "../render/text.ts";
+import { openOutput } from "../output.ts";
 import { findInputs } from "../scan/inputs.ts";
 import { addTalkOptions, type TalkOptions } from "./common.ts";
 
@@ -84,11 +84,13 @@ async function evtxFiles(
   { readonly files: readonly { path: string; gzip: boolean }[]; readonly failed: boolean }
 > {
   const { files, problems } = await findInputs(paths, []);
-  for (const { path, message } of problems) io.err(`Cannot read ${path}: ${message}`);
+  for (const { path, message } of problems) {
+    io.err(`Cannot read ${safeText(path)}: ${safeText(message)}`);
+  }
   const evtx = files.filter(({ kind }) => kind === "evtx");
   // A file that is named must be one; below a directory others are simply not meant.
   const wrong = files.filter(({ kind, path }) => kind !== "evtx" && paths.includes(path));
-  for (const { path } of wrong) io.err(`Cannot read ${path}: not an EVTX file`);
+  for (const { path } of wrong) io.err(`Cannot read ${safeText(path)}: not an EVTX file`);
   const none = evtx.length === 0 && wrong.length === 0 && problems.length === 0;
   if (none) io.err("No EVTX file was found");
   return { files: evtx, failed: problems.length > 0 || wrong.length > 0 || none };
@@ -106,7 +108,8 @@ export async function runDump(
   const found = await evtxFiles(paths, io);
   const format = options.outputFormat ??
     (io.outIsTerminal && options.output === undefined ? "json" : "ndjson");
-  const descriptor = options.output === undefined ? undefined : openSync(options.output, "w");
+  using file = openOutput(options.output);
+  const { descriptor } = file;
   const write = descriptor === undefined
     ? (piece: Uint8Array) => io.outBytes(piece)
     : (piece: Uint8Array) => writeBytes(descriptor, piece);
@@ -116,22 +119,19 @@ export async function runDump(
     out.clear();
   };
   let failed = found.failed;
-  try {
-    for (const { path, gzip } of found.files) {
-      const onProblem = ({ message }: EvtxProblem): void => io.err(`${path}: ${message}`);
-      try {
-        await dumpFile(path, gzip, format, options.recover, out, flush, onProblem, io.signal);
-      } catch (error) {
-        if (!(error instanceof EvtxError)) throw error;
-        io.err(`${path}: ${error.message}`);
-        failed = true;
-      }
-      if (io.signal.aborted) break;
+  for (const { path, gzip } of found.files) {
+    const onProblem = ({ message }: EvtxProblem): void =>
+      io.err(`${safeText(path)}: ${safeText(message)}`);
+    try {
+      await dumpFile(path, gzip, format, options.recover, out, flush, onProblem, io.signal);
+    } catch (error) {
+      if (!(error instanceof EvtxError)) throw error;
+      io.err(`${safeText(path)}: ${safeText(error.message)}`);
+      failed = true;
     }
-    flush();
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
+    if (io.signal.aborted) break;
   }
+  flush();
   if (io.signal.aborted) return EXIT.interrupted;
   return failed ? EXIT.incomplete : EXIT.ok;
 }
@@ -181,7 +181,12 @@ export async function runInfo(
   const found = await evtxFiles(paths, io);
   const paint = painter(useColor(options.color, io));
   let failed = found.failed;
-  for (const { path } of found.files) {
+  for (const { path, gzip } of found.files) {
+    if (gzip) {
+      io.err(`${safeText(path)}: gzipped; unpack it to see its chunks`);
+      failed = true;
+      continue;
+    }
     try {
       const info = readEvtxInfo(path);
       const integrity = options.integrity ? checkIntegrity(path) : undefined;
@@ -195,7 +200,7 @@ export async function runInfo(
       }
     } catch (error) {
       if (!(error instanceof EvtxError)) throw error;
-      io.err(`${path}: ${error.message}`);
+      io.err(`${safeText(path)}: ${safeText(error.message)}`);
       failed = true;
     }
   }

@@ -2,7 +2,7 @@
  * `picket scan`: files in, timeline out.
  */
 import { Command, Option } from "commander";
-import { closeSync, openSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Level } from "../../src/sigma/rule.ts";
 import { EvtxError } from "../../src/decode/evtx/errors.ts";
@@ -16,6 +16,7 @@ import {
   useColor,
   writeFully,
 } from "../io.ts";
+import { checkWritable, openOutput } from "../output.ts";
 import { hitRenderer, OUTPUT_FORMATS, type OutputFormat } from "../render/hits.ts";
 import { ProgressLine } from "../render/progress.ts";
 import { painter, plural, safeText } from "../render/text.ts";
@@ -139,7 +140,8 @@ export async function runScan(
   }
 
   // A path that cannot be written is better known before the scan than after it.
-  using output = openOutput(options);
+  using output = openOutput(options.output);
+  if (options.stats !== undefined) checkWritable("--stats", options.stats);
   const units = await planUnits(inputs.files);
   const totalBytes = inputs.files.reduce((sum, file) => sum + file.size, 0);
   const progress = new ProgressLine(io, inputs.files.length, totalBytes, options.quiet);
@@ -257,31 +259,6 @@ function outputFormat(options: ScanOptions, io: CliIo): OutputFormat {
 
 /** Text is written in pieces of this many characters. */
 const WRITE_CHARACTERS = 64 << 10;
-
-/** Where `-o` goes. */
-interface Output extends Disposable {
-  /** `undefined` for stdout. */
-  readonly descriptor: number | undefined;
-}
-
-/** @throws {UsageError} If the file cannot be created. */
-function openOutput({ output, stats }: ScanOptions): Output {
-  if (stats !== undefined) openForWriting("--stats", stats, "a")[Symbol.dispose]();
-  if (output === undefined || output === "-") {
-    return { descriptor: undefined, [Symbol.dispose]: () => {} };
-  }
-  return openForWriting("--output", output, "w");
-}
-
-function openForWriting(option: string, path: string, flags: "a" | "w"): Output {
-  try {
-    const descriptor = openSync(path, flags);
-    return { descriptor, [Symbol.dispose]: () => closeSync(descriptor) };
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`Cannot write ${option} ${path}: ${reason}`, { cause: error });
-  }
-}
 
 /**
  * @param descriptor Of the output file; `undefined` for stdout.

@@ -44,13 +44,15 @@ export class ProgressLine {
     const share = this.#totalBytes === 0 ? 0 : Math.min(1, progress.bytes / this.#totalBytes);
     const left = share > 0.01 ? seconds / share - seconds : undefined;
     const levels = LEVELS.filter((level) => (progress.byLevel[level] ?? 0) > 0)
-      .map((level) => `${count(progress.byLevel[level]!)} ${level}`);
+      .map((level) =>
+        `${count(progress.byLevel[level]!)} ${level === "informational" ? "info" : level}`
+      );
     return [
-      `${Math.floor(share * 100)}% of ${bytes(this.#totalBytes)} in ${plural(this.#files, "file")}`,
+      `${Math.floor(share * 100)}% of ${bytes(this.#totalBytes)}, ${plural(this.#files, "file")}`,
       `${count(progress.events)} events`,
       `${count(progress.events / Math.max(seconds, 0.001))}/s`,
-      levels.length === 0 ? "no hits yet" : levels.join(", "),
       ...(left === undefined ? [] : [`${Math.ceil(left)} s left`]),
+      levels.length === 0 ? "no hits yet" : levels.join(", "),
     ].join(" · ");
   }
 }
