@@ -6,6 +6,7 @@
  * under `winlog.event_data` and `winlog`.
  */
 import type { Field } from "../event/field.ts";
+import { lookup } from "../event/lookup.ts";
 import { isObject, type Value, type ValueObject } from "../event/value.ts";
 
 /** Answers flat Sigma names from a nested event. */
@@ -27,16 +28,19 @@ const SYSTEM_ATTRIBUTES: Readonly<Record<string, readonly [element: string, attr
   "Provider_Name": ["Provider", "Name"],
   "ProviderName": ["Provider", "Name"],
   "Provider": ["Provider", "Name"],
-  "SourceName": ["Provider", "Name"],
+  "EventSourceName": ["Provider", "EventSourceName"],
   "Provider_Guid": ["Provider", "Guid"],
   "ProviderGuid": ["Provider", "Guid"],
+  "Qualifiers": ["EventID", "Qualifiers"],
   "TimeCreated": ["TimeCreated", "SystemTime"],
   "SystemTime": ["TimeCreated", "SystemTime"],
+  "TimeCreated_SystemTime": ["TimeCreated", "SystemTime"],
   "Execution_ProcessID": ["Execution", "ProcessID"],
   "Execution_ThreadID": ["Execution", "ThreadID"],
   "UserID": ["Security", "UserID"],
   "Security_UserID": ["Security", "UserID"],
   "ActivityID": ["Correlation", "ActivityID"],
+  "RelatedActivityID": ["Correlation", "RelatedActivityID"],
 };
 
 const SYSTEM_CHILDREN: ReadonlySet<string> = new Set([
@@ -51,75 +55,155 @@ const SYSTEM_CHILDREN: ReadonlySet<string> = new Set([
   "Computer",
 ]);
 
+/** What a path may begin with in place of `Event.`. */
+const BRANCHES: ReadonlySet<string> = new Set(["System", "EventData", "UserData", "RenderingInfo"]);
+
+/** Elements of `UserData` deeper than this are not looked at. */
+const MAX_USER_DATA_DEPTH = 8;
+
+/** Names are tried in the order in which the decoder of EVTX files tries them. */
 function dumpedShape(event: ValueObject, system: ValueObject): WindowsShape {
   const data = event["EventData"];
-  const user = event["UserData"];
-  const userLeaves = isObject(user) ? Object.values(user).find(isObject) : undefined;
   return {
-    get({ name }) {
+    get(field) {
+      const { name, path } = field;
       if (SYSTEM_CHILDREN.has(name)) {
-        // An element with attributes holds its text beside them, as classic event ids do.
-        const child = own(system, name);
-        return isObject(child) ? own(child, "#text") : child;
+        const value = elementText(own(system, name));
+        if (value !== undefined) return value;
       }
-      if (isObject(data)) {
-        if (name === "Data") return dataText(own(data, "Data"));
+      if (isObject(data) && name !== "Data") {
         const value = own(data, name);
         if (value !== undefined) return value;
       }
-      if (Object.hasOwn(SYSTEM_ATTRIBUTES, name)) {
-        const [element, attribute] = SYSTEM_ATTRIBUTES[name]!;
-        // `evtx_dump --separate-json-attributes` and chainsaw keep attributes beside the element.
-        const beside = own(system, `${element}_attributes`);
-        const parent = own(system, element);
-        const attributes = isObject(beside)
-          ? beside
-          : isObject(parent)
-          ? own(parent, "#attributes")
-          : undefined;
-        const value = isObject(attributes) ? own(attributes, attribute) : undefined;
-        if (value !== undefined) return value;
-      }
-      return userLeaves === undefined ? undefined : own(userLeaves, name);
+      const value = systemAttribute(system, name) ?? userLeaf(event["UserData"], name, 0);
+      if (value !== undefined) return value;
+      if (name === "Data") return isObject(data) ? elementText(own(data, "Data")) : undefined;
+      if (name === "Message") return messageText(event["RenderingInfo"]);
+      if (BRANCHES.has(path?.[0]?.key ?? name)) return lookup(event, field);
+      return positional(field, isObject(data) ? elementText(own(data, "Data")) : undefined);
     },
   };
 }
 
-/** The positional strings of a classic event. */
-function dataText(data: Value | undefined): Value | undefined {
-  return isObject(data) ? own(data, "#text") : data;
+/** An element with attributes holds its text beside them, as classic event ids do. */
+function elementText(element: Value | undefined): Value | undefined {
+  return isObject(element) ? own(element, "#text") : element;
 }
 
-const WINLOG_NAMES: Readonly<Record<string, string>> = {
-  "EventID": "event_id",
-  "Channel": "channel",
-  "Computer": "computer_name",
-  "Provider_Name": "provider_name",
-  "ProviderName": "provider_name",
-  "Provider": "provider_name",
-  "Provider_Guid": "provider_guid",
-  "ProviderGuid": "provider_guid",
-  "EventRecordID": "record_id",
-  "Task": "task",
-  "Opcode": "opcode",
-  "Keywords": "keywords",
+function systemAttribute(system: ValueObject, name: string): Value | undefined {
+  if (name === "SourceName") {
+    return systemAttribute(system, "EventSourceName") ?? systemAttribute(system, "Provider_Name");
+  }
+  if (!Object.hasOwn(SYSTEM_ATTRIBUTES, name)) return undefined;
+  const [element, attribute] = SYSTEM_ATTRIBUTES[name]!;
+  // `evtx_dump --separate-json-attributes` and chainsaw keep attributes beside the element.
+  const beside = own(system, `${element}_attributes`);
+  const parent = own(system, element);
+  const attributes = isObject(beside)
+    ? beside
+    : isObject(parent)
+    ? own(parent, "#attributes")
+    : undefined;
+  const value = isObject(attributes) ? own(attributes, attribute) : undefined;
+  return attribute === "Guid" && typeof value === "string" ? bracedGuid(value) : value;
+}
+
+/** The spelling rules use for a provider. */
+function bracedGuid(guid: string): string {
+  return `{${guid.replace(/[{}]/g, "").toLowerCase()}}`;
+}
+
+/** The element of this name without elements inside, at any depth. */
+function userLeaf(parent: Value | undefined, name: string, depth: number): Value | undefined {
+  if (!isObject(parent) || depth > MAX_USER_DATA_DEPTH) return undefined;
+  const value = own(parent, name);
+  const leaf = isObject(value) ? own(value, "#text") : value;
+  if (leaf !== undefined) return leaf;
+  for (const key of Object.keys(parent)) {
+    if (key === "#attributes" || key.endsWith("_attributes")) continue;
+    const found = userLeaf(parent[key], name, depth + 1);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function messageText(rendering: Value | undefined): Value | undefined {
+  return isObject(rendering) ? elementText(own(rendering, "Message")) : undefined;
+}
+
+/** `Data[0]`: one of the positional strings of a classic event. */
+function positional(field: Field, data: Value | undefined): Value | undefined {
+  if (data === undefined || field.path?.length !== 1 || field.path[0]!.key !== "Data") {
+    return undefined;
+  }
+  return lookup({ Data: Array.isArray(data) ? data : [data] }, field);
+}
+
+const WINLOG_NAMES: Readonly<Record<string, readonly string[]>> = {
+  "EventID": ["event_id"],
+  "Channel": ["channel"],
+  "Computer": ["computer_name"],
+  "Provider_Name": ["provider_name"],
+  "ProviderName": ["provider_name"],
+  "Provider": ["provider_name"],
+  "SourceName": ["provider_name"],
+  "Provider_Guid": ["provider_guid"],
+  "ProviderGuid": ["provider_guid"],
+  "EventRecordID": ["record_id"],
+  "Version": ["version"],
+  "Task": ["task"],
+  "Opcode": ["opcode"],
+  "Keywords": ["keywords"],
+  "Execution_ProcessID": ["process", "pid"],
+  "Execution_ThreadID": ["process", "thread", "id"],
+  "UserID": ["user", "identifier"],
+  "Security_UserID": ["user", "identifier"],
+  "ActivityID": ["activity_id"],
+  "RelatedActivityID": ["related_activity_id"],
 };
 
 function winlogShape(winlog: ValueObject, root: ValueObject): WindowsShape {
-  const parts = [winlog["event_data"], winlog["user_data"]].filter(isObject);
+  const data = winlog["event_data"];
+  const user = winlog["user_data"];
   return {
-    get({ name }) {
-      if (Object.hasOwn(WINLOG_NAMES, name)) {
-        const value = own(winlog, WINLOG_NAMES[name]!);
+    get(field) {
+      const { name } = field;
+      const isSystem = Object.hasOwn(WINLOG_NAMES, name);
+      if (isSystem && SYSTEM_CHILDREN.has(name)) {
+        const value = inside(winlog, WINLOG_NAMES[name]!);
         if (value !== undefined) return value;
       }
-      for (const part of parts) {
-        const value = own(part, name);
-        if (value !== undefined) return value;
-      }
-      return name === "Message" ? own(root, "message") : undefined;
+      const value = (isObject(data) ? own(data, name) : undefined) ??
+        (isSystem ? winlogAttribute(winlog, name) : undefined) ??
+        (isObject(user) ? own(user, name) : undefined);
+      if (value !== undefined) return value;
+      if (name === "Message") return own(root, "message");
+      if (name === "Data") return isObject(data) ? parameters(data) : undefined;
+      return positional(field, isObject(data) ? parameters(data) : undefined);
     },
   };
+}
+
+function winlogAttribute(winlog: ValueObject, name: string): Value | undefined {
+  const value = inside(winlog, WINLOG_NAMES[name]!);
+  return name.endsWith("Guid") && typeof value === "string" ? bracedGuid(value) : value;
+}
+
+function inside(parent: ValueObject, keys: readonly string[]): Value | undefined {
+  let value: Value | undefined = parent;
+  for (const key of keys) value = isObject(value) ? own(value, key) : undefined;
+  return value;
+}
+
+/** Winlogbeat numbers the positional strings of a classic event: `param1`, `param2`, … */
+function parameters(data: ValueObject): Value | undefined {
+  const values: Value[] = [];
+  for (let number = 1;; number++) {
+    const value = own(data, `param${number}`);
+    if (value === undefined) break;
+    values.push(value);
+  }
+  return values.length === 0 ? undefined : values;
 }
 
 function own(object: ValueObject, key: string): Value | undefined {
