@@ -18,6 +18,7 @@ export const MAX_VALUE_CHARACTERS = 16 << 20;
 /** Cuts a stream of objects and arrays; the members of an array around them all are taken singly. */
 export class JsonStream {
   readonly #sink: JsonSink;
+  readonly #maxCharacters: number;
   #pending = "";
   /** Offset of the first character of `#pending`. */
   #offset = 0;
@@ -31,8 +32,9 @@ export class JsonStream {
   #strayAt = -1;
   #skipping = false;
 
-  constructor(sink: JsonSink) {
+  constructor(sink: JsonSink, maxCharacters = MAX_VALUE_CHARACTERS) {
     this.#sink = sink;
+    this.#maxCharacters = maxCharacters;
   }
 
   push(text: string): void {
@@ -60,11 +62,10 @@ export class JsonStream {
   /** Reports what is left when the stream ends. */
   end(): void {
     this.#stray();
-    if (this.#depth > 0) {
-      this.#sink.problem(
-        "the file ends inside a JSON value",
-        this.#offset + Math.max(0, this.#start),
-      );
+    // A value that is being skipped has been reported.
+    if (this.#depth > 0 && !this.#skipping) {
+      const offset = this.#offset + Math.max(0, this.#start);
+      this.#sink.problem("the file ends inside a JSON value", offset);
     }
   }
 
@@ -99,19 +100,23 @@ export class JsonStream {
       this.#skipping = false;
       return;
     }
+    if (end - from > this.#maxCharacters) {
+      this.#tooLong(this.#offset + from);
+      return;
+    }
     this.#sink.value(source.slice(from, end), this.#offset + from);
+  }
+
+  #tooLong(offset: number): void {
+    const message = `a JSON value longer than ${this.#maxCharacters} characters was skipped`;
+    this.#sink.problem(message, offset);
   }
 
   /** Drops what has been delivered, and a value that grows too long. */
   #compact(source: string): void {
     let keep = this.#start < 0 ? source.length : this.#start;
-    if (source.length - keep > MAX_VALUE_CHARACTERS) {
-      if (!this.#skipping) {
-        this.#sink.problem(
-          `a JSON value longer than ${MAX_VALUE_CHARACTERS >> 20} MiB was skipped`,
-          this.#offset + keep,
-        );
-      }
+    if (source.length - keep > this.#maxCharacters) {
+      if (!this.#skipping) this.#tooLong(this.#offset + keep);
       this.#skipping = true;
       keep = source.length;
       this.#start = 0;

@@ -140,7 +140,7 @@ function splitBundle(
 }
 
 function checkSignature(header: BundleHeader, digest: Uint8Array, publicKey: string): void {
-  if (header.signature === undefined) {
+  if (typeof header.signature !== "string") {
     throw new BundleError("BUNDLE_SIGNATURE", "Cannot load rule bundle: it is not signed");
   }
   const key = createPublicKey(publicKey);
