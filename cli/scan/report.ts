@@ -2,6 +2,7 @@
  * What a scan says about itself when it is done: the summary for people, the statistics for
  * programs.
  */
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { DetectionRule, RuleCollection, RuleProblem } from "../../src/sigma/rule.ts";
 import { LEVELS } from "../../src/sigma/rule.ts";
@@ -89,6 +90,12 @@ export function scanStatistics(report: ScanReport) {
 
 /** The most memory this process has held, in bytes. */
 function peakRss(): number {
+  try {
+    const peak = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"));
+    if (peak !== null) return Number(peak[1]) * 1024;
+  } catch {
+    // Not Linux. There, a process counts what its parent held when it was started.
+  }
   const { maxRSS } = process.resourceUsage();
   // libuv and its kin give kilobytes.
   return maxRSS > 0 ? maxRSS * 1024 : process.memoryUsage().rss;

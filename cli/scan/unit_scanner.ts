@@ -44,7 +44,12 @@ const COMPUTER_FIELDS = [
 const TIME_FIELDS = TIMESTAMP_FIELDS.map(internField);
 const CHANNEL_FIELD = internField("Channel");
 /** Chunks between two looks at the clock and at Ctrl-C: 1 MiB. */
-const CHUNKS_PER_STEP = 16;
+const MAX_CHUNKS_PER_STEP = 16;
+/** Bytes of JSON between two looks. */
+const MIN_BYTES_PER_STEP = 8 << 10;
+const MAX_BYTES_PER_STEP = 1 << 20;
+/** A step that took longer makes the next ones shorter. */
+const STEP_MS = 50;
 /** How much of stdin decides whether it is one event a line. */
 const JSON_HEAD_BYTES = 4096;
 /** A UTF-8 byte order mark, as Windows tools like to write. */
@@ -121,8 +126,9 @@ export class UnitScanner {
     }
     using reader = EvtxFileReader.open(file.path);
     const end = Math.min(reader.chunkCount, chunkNumber(unit.to));
-    for (let at = chunkNumber(unit.from); at < end; at += CHUNKS_PER_STEP) {
-      const to = Math.min(end, at + CHUNKS_PER_STEP);
+    const pace = new Pace(1, MAX_CHUNKS_PER_STEP);
+    for (let at = chunkNumber(unit.from), to = at; at < end; at = to) {
+      to = Math.min(end, at + pace.step());
       reader.readChunks(at, to, this.#decoder, this.#onEvtx(unit), this.#onProblem(file.path));
       this.#counts.bytes += (to - at) * CHUNK_SIZE;
       tick();
@@ -218,8 +224,13 @@ export class UnitScanner {
           `byte ${offset}`,
           `a line of ${bytes} bytes was skipped`,
         ));
+    const pace = new Pace(MIN_BYTES_PER_STEP, MAX_BYTES_PER_STEP);
     for await (const block of blocks) {
-      push.block(block);
+      for (let at = 0, to = 0; at < block.length; at = to) {
+        to = at + pace.step();
+        push.block(block.subarray(at, to));
+        if (pace.isSlow()) await new Promise<void>((resolve) => setImmediate(resolve));
+      }
       tick();
     }
     push.end();
@@ -331,6 +342,38 @@ export class UnitScanner {
         tail,
       });
     }
+  }
+}
+
+/** How much to do before Ctrl-C and other messages get their turn, whatever the rules cost. */
+class Pace {
+  readonly #least: number;
+  readonly #most: number;
+  #step: number;
+  #startedAt = 0;
+
+  constructor(least: number, most: number) {
+    this.#least = least;
+    this.#most = most;
+    this.#step = least;
+  }
+
+  /** The size of the step that begins now. */
+  step(): number {
+    const now = performance.now();
+    if (this.#startedAt > 0) {
+      const isSlow = now - this.#startedAt > STEP_MS;
+      this.#step = isSlow
+        ? Math.max(this.#least, this.#step >> 1)
+        : Math.min(this.#most, this.#step << 1);
+    }
+    this.#startedAt = now;
+    return this.#step;
+  }
+
+  /** Whether the step that ends now took long. */
+  isSlow(): boolean {
+    return performance.now() - this.#startedAt > STEP_MS;
   }
 }
 
