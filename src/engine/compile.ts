@@ -111,11 +111,13 @@ function keywordMatcher(item: Item): Matcher {
   const tests = compileKeywords(item);
   const found = item.all
     ? (context: EvaluationContext) =>
-      tests.every((test) => context.event.someText((text) => test(text, text.toLowerCase())))
+      tests.every((test) =>
+        context.event.someText((text) => test(text, text.toLowerCase(), context))
+      )
     : (context: EvaluationContext) =>
       context.event.someText((text) => {
         const lower = text.toLowerCase();
-        return tests.some((test) => test(text, lower));
+        return tests.some((test) => test(text, lower, context));
       });
   return item.negated ? (context) => !found(context) : found;
 }

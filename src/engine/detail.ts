@@ -10,7 +10,13 @@ import type { Condition, Detection, DetectionRule, Item, Selection } from "../si
 import { compileArray } from "./compile.ts";
 import type { EvaluationContext } from "./context.ts";
 import { describeItem } from "./describe.ts";
-import { compileItem, compileKeywords, existsWithoutField, type ItemTest } from "./item_test.ts";
+import {
+  compileItem,
+  compileKeywords,
+  existsWithoutField,
+  type ItemTest,
+  type KeywordTest,
+} from "./item_test.ts";
 import type { DetectionResult, FieldMatch, MatchDetail } from "./result.ts";
 
 /** A keyword found in very many places is reported in this many. */
@@ -158,7 +164,7 @@ export class ResultBuilder {
     let hits = 0;
     context.event.someText((text) => {
       const lower = text.toLowerCase();
-      if (!tests.some((test) => test(text, lower))) return false;
+      if (!tests.some((test) => test(text, lower, context))) return false;
       fields.push({ field: "keyword", value: text, ...description });
       return ++hits === MAX_KEYWORD_HITS;
     });
@@ -188,8 +194,8 @@ export function keywordsHold(item: Item, context: EvaluationContext): boolean {
   const known = existsWithoutField(item);
   if (known !== undefined) return known;
   const tests = compileKeywords(item);
-  const found = (test: (text: string, lower: string) => boolean) =>
-    context.event.someText((text) => test(text, text.toLowerCase()));
+  const found = (test: KeywordTest) =>
+    context.event.someText((text) => test(text, text.toLowerCase(), context));
   const holds = item.all ? tests.every(found) : tests.some(found);
   return holds !== item.negated;
 }

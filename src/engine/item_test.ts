@@ -169,11 +169,14 @@ export function existsWithoutField(item: Item): boolean | undefined {
   return pattern?.kind === "exists" ? pattern.expected === item.negated : undefined;
 }
 
-/** Tests the text of one leaf for a keyword item; the tests are those of single patterns. */
-export function compileKeywords(item: Item): readonly ((text: string, lower: string) => boolean)[] {
+/** Tests the text of one leaf; without `scope` what compares with other fields does not hold. */
+export type KeywordTest = (text: string, lower: string, scope?: Scope) => boolean;
+
+/** Tests for a keyword item, one a pattern. */
+export function compileKeywords(item: Item): readonly KeywordTest[] {
   return item.patterns.map((pattern) => {
     const test = anyOf([compilePattern(asKeyword(pattern), undefined)]);
-    return (text, lower) => test(text, lower, NO_SCOPE);
+    return (text, lower, scope = NO_SCOPE) => test(text, lower, scope);
   });
 }
 

@@ -3,6 +3,7 @@
  * values that make matchers go wrong (case, wildcards, numbers as text, lists, nulls, absence).
  */
 import fc from "fast-check";
+import { jsonText } from "../../src/event/json_text.ts";
 import type { Value } from "../../src/event/value.ts";
 import type {
   ArrayBody,
@@ -43,6 +44,13 @@ export const text: fc.Arbitrary<string> = fc.string({
     "\u2013",
     "\u0130",
     "😀",
+    // Letters whose lower case depends on their neighbours, is shared, or is longer.
+    "\u03a3",
+    "\u03c3",
+    "\u212a",
+    "k",
+    "\u0307",
+    "i",
   ),
   maxLength: 6,
 });
@@ -57,6 +65,13 @@ const word: fc.Arbitrary<string> = fc.oneof(
     "0x4",
     "true",
     "10.1.2.3",
+    "2024-07-10T03:45:00Z",
+    // Words that get a text gate, and texts that have them in other letters.
+    "kelvin-7",
+    "x\u212aELV\u0130N-7\u212aelvin-7",
+    "mimikatz",
+    "MIMI\u212aATZ",
+    "46250",
   ),
 );
 
@@ -80,7 +95,19 @@ const operator = fc.constantFrom(
   "startswith" as const,
   "endswith" as const,
 );
-const numberText = fc.constantFrom("4688", "4", "1", "1.5", "-3", "9007199254740993", "0");
+const numberText = fc.constantFrom(
+  "4688",
+  "4",
+  "1",
+  "1.5",
+  "-3",
+  "-2",
+  "9007199254740993",
+  "0",
+  "46250",
+  "inf",
+  "nan",
+);
 
 const simplePattern: fc.Arbitrary<Pattern> = fc.oneof(
   {
@@ -99,6 +126,9 @@ const simplePattern: fc.Arbitrary<Pattern> = fc.oneof(
     { kind: "regex", source: "a.*b", flags: "" },
     { kind: "regex", source: "^cmd|shell$", flags: "i" },
     { kind: "regex", source: "[ab]{2}", flags: "s" },
+    { kind: "regex", source: "kel", flags: "i" },
+    { kind: "regex", source: "mimi[kx]", flags: "" },
+    { kind: "regex", source: "(?:cmd|shell)\\.?", flags: "i" },
   ),
   fc.constantFrom<Pattern>(
     { kind: "cidr", network: "10.0.0.0/8" },
@@ -115,6 +145,23 @@ const simplePattern: fc.Arbitrary<Pattern> = fc.oneof(
     kind: fc.constant("compare" as const),
     operator: fc.constantFrom("gt" as const, "gte" as const, "lt" as const, "lte" as const),
     text: numberText,
+  }),
+  fc.constantFrom<Pattern>(
+    { kind: "timepart", part: "hour", value: 3 },
+    { kind: "timepart", part: "year", value: 1970 },
+    { kind: "timepart", part: "week", value: 28 },
+  ),
+  fc.record({
+    kind: fc.constant("template" as const),
+    operator,
+    parts: fc.array(
+      fc.oneof(
+        fc.record({ kind: fc.constant("text" as const), text }),
+        fc.record({ kind: fc.constant("field" as const), field: fc.constantFrom(...FIELDS) }),
+      ),
+      { minLength: 1, maxLength: 2 },
+    ),
+    cased: fc.boolean(),
   }),
 );
 const pattern: fc.Arbitrary<Pattern> = fc.oneof(
@@ -140,20 +187,31 @@ function itemOf(field: fc.Arbitrary<string | undefined>): fc.Arbitrary<Item> {
 }
 
 const fieldItem = itemOf(fc.constantFrom(...FIELDS));
-const keywordItem = itemOf(fc.constant(undefined)).map((item) => ({
-  ...item,
-  // Keywords are texts and numbers; the front end refuses the rest.
-  patterns: item.patterns.filter(({ kind }) => kind === "string" || kind === "number"),
-})).map((item): Item =>
-  item.patterns.length > 0 ? item : {
-    ...item,
-    patterns: [{
+/** Few literal words: only these get a text gate. */
+const gatedItem: fc.Arbitrary<Item> = fc.record({
+  patterns: fc.array(
+    fc.constantFrom("kelvin-7", "mimikatz", "46250", "shell", "\\\\cmd").map((part): Pattern => ({
       kind: "string",
       operator: "contains",
-      tokens: [{ kind: "text", text: "a" }],
+      tokens: [{ kind: "text", text: part }],
       cased: false,
-    }],
-  }
+    })),
+    { minLength: 1, maxLength: 3 },
+  ),
+  all: fc.boolean(),
+}).map((parts) => ({ ...parts, negated: false, key: "", position: POSITION }));
+
+const hasExists = (one: Pattern): boolean =>
+  one.kind === "exists" || (one.kind === "any" && one.patterns.some(hasExists));
+
+const keywordItem = fc.oneof(
+  // `exists` never stands beside other patterns.
+  itemOf(fc.constant(undefined)).map((item): Item =>
+    item.patterns.some(hasExists)
+      ? { ...item, patterns: [{ kind: "exists", expected: true }] }
+      : item
+  ),
+  gatedItem,
 );
 
 const allOf: fc.Arbitrary<Detection> = fc.array(fieldItem, { minLength: 1, maxLength: 3 })
@@ -239,6 +297,17 @@ const logsource: fc.Arbitrary<Logsource> = fc.constantFrom<Logsource>(
   { category: "proxy", custom: {} },
 );
 
+/** Lets fast-check print what matters of a rule. */
+function readable(one: DetectionRule): DetectionRule {
+  return Object.defineProperty(one, fc.toStringMethod, { value: () => shownRule(one) });
+}
+
+/** The parts of a rule that decide what it matches, as JSON. */
+export function shownRule({ logsource, conditions, selections, filters }: DetectionRule): string {
+  return jsonText({ logsource, conditions, selections, filters })
+    .replace(/,?"position":\{[^}]*\}|,?"key":"[^"]*"/g, "");
+}
+
 /** A rule in the form the front end gives. */
 export const rule: fc.Arbitrary<DetectionRule> = fc.record({
   logsource,
@@ -252,24 +321,26 @@ export const rule: fc.Arbitrary<DetectionRule> = fc.record({
       conditions: fc.tuple(condition),
     }).map((filter) => [filter]),
   ),
-}).map((parts) => ({
-  kind: "detection",
-  title: "generated",
-  related: [],
-  references: [],
-  fields: [],
-  falsepositives: [],
-  tags: [],
-  scope: [],
-  sigmaVersion: 3,
-  customAttributes: {},
-  origin: { path: "generated.yml", document: 0, line: 1 },
-  ...parts,
-}));
+}).map((parts) =>
+  readable({
+    kind: "detection",
+    title: "generated",
+    related: [],
+    references: [],
+    fields: [],
+    falsepositives: [],
+    tags: [],
+    scope: [],
+    sigmaVersion: 3,
+    customAttributes: {},
+    origin: { path: "generated.yml", document: 0, line: 1 },
+    ...parts,
+  })
+);
 
 const scalar: fc.Arbitrary<Value> = fc.oneof(
   { weight: 4, arbitrary: word },
-  fc.constantFrom<Value>(4688, 4, 1, 1.5, -3, 0, 4624, 1e21),
+  fc.constantFrom<Value>(4688, 4, 1, 1.5, -3, 0, 4624, 1e21, 46250, 1720583100),
   fc.constantFrom<Value>(9007199254740993n, -9223372036854775808n),
   fc.boolean(),
   fc.constant(null),
@@ -282,8 +353,8 @@ const value: fc.Arbitrary<Value> = fc.oneof(
   fc.record({ x: scalar }),
 );
 
-/** An event as JSON, of a known channel, an unknown one, or none. */
-export const eventValue: fc.Arbitrary<Value> = fc.record({
+/** An event of a known channel, an unknown one, or none. */
+const flatEvent: fc.Arbitrary<Readonly<Record<string, Value>>> = fc.record({
   Channel: fc.constantFrom<Value>(
     "Security",
     "security",
@@ -291,7 +362,7 @@ export const eventValue: fc.Arbitrary<Value> = fc.record({
     "Somewhere",
     5,
   ),
-  EventID: fc.constantFrom<Value>(1, 12, "1", "4688", 4688, 4624, 77, "x", null, [1]),
+  EventID: fc.constantFrom<Value>(1, 12, "1", "4688", 4688, 4624, 77, "x", null, [1], -2, 4.5),
   EventType: fc.constantFrom<Value>("CreateKey", "DeleteKey", "INFO"),
   Image: value,
   NewProcessName: scalar,
@@ -301,4 +372,50 @@ export const eventValue: fc.Arbitrary<Value> = fc.record({
   ProcessId: scalar,
   List: value,
   User: value,
-}, { requiredKeys: [] }) as fc.Arbitrary<Value>;
+  Provider_Name: fc.constantFrom<Value>(
+    "Microsoft-Windows-Security-Auditing",
+    "Microsoft-Windows-Sysmon",
+    "Other",
+  ),
+}, { requiredKeys: [] }) as fc.Arbitrary<Readonly<Record<string, Value>>>;
+
+/** An event, flat or in one of the nested shapes of Windows events. */
+export const eventValue: fc.Arbitrary<Value> = fc.oneof(
+  { weight: 4, arbitrary: flatEvent as fc.Arbitrary<Value> },
+  flatEvent.map(({ Channel, EventID, ...data }): Value => ({
+    Event: {
+      System: {
+        ...(Channel === undefined ? {} : { Channel }),
+        ...(EventID === undefined ? {} : { EventID: { "#text": EventID } }),
+      },
+      EventData: data,
+    },
+  })),
+  flatEvent.map(({ Channel = null, EventID = null, ...data }): Value => ({
+    winlog: { channel: Channel, event_id: EventID, event_data: data },
+  })),
+);
+
+/** JSON text of an event, some characters as escapes and some numbers with exponents. */
+export const eventJson: fc.Arbitrary<string> = fc.tuple(eventValue, fc.nat(5)).map(
+  ([root, spelling]) => {
+    const json = jsonText(root);
+    if (spelling === 0) return json.replace(/"(?:[^"\\]|\\.)*"/g, withEscapes);
+    if (spelling === 1) return json.replace(/([[:,])(\d)(\d*)(?=[,}\]])/g, withExponent);
+    return json;
+  },
+);
+
+function withEscapes(literal: string): string {
+  return literal.replace(
+    /\\(?:u[0-9a-f]{4}|.)|[a-z\u0080-\uffff]/g,
+    (part) =>
+      part.startsWith("\\") ? part : `\\u${part.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+function withExponent(number: string, before: string, head: string, tail: string): string {
+  return tail.length > 12 || head === "0" || tail === ""
+    ? number
+    : `${before}${head}.${tail}e${tail.length}`;
+}

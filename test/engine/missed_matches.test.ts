@@ -167,6 +167,13 @@ test("RuleEngine fills placeholders with either spelling of a value", () => {
   }
 });
 
+test("RuleEngine fills placeholders of keywords from the event", () => {
+  const text = selectionRule("'|contains|expand': 'x-%G%'");
+  for (const [event, count] of [[{ m: "ax-B", G: "b" }, 1], [{ m: "x-a", G: "b" }, 0]] as const) {
+    assert.equal(matchCount(text, event, { expandFromEvent: true }), count);
+  }
+});
+
 test("RuleEngine offers the second spelling of an aliased field", () => {
   const rules = rulesOf(
     selectionRule("Image|endswith: '\u2400x'", "logsource: {category: process_creation}\n"),
