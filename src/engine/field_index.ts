@@ -106,9 +106,9 @@ export class FieldIndex {
       case "string":
         return this.wakeText(value.toLowerCase());
       case "number":
-        return this.#wakeNumber(numberText(value), value);
+        return this.wakeText(numberText(value));
       case "bigint":
-        return this.#wakeNumber(value.toString(), Number(value));
+        return this.wakeText(value.toString());
       case "boolean":
         return this.wakeText(String(value));
       case "object": {
@@ -120,12 +120,6 @@ export class FieldIndex {
         return [...woken];
       }
     }
-  }
-
-  #wakeNumber(text: string, value: number): readonly number[] {
-    const woken = this.wakeText(text);
-    const rules = this.#numbers.get(value);
-    return rules === undefined ? woken : [...woken, ...rules];
   }
 
   /** The rules woken by a text in lower case. */
