@@ -106,7 +106,8 @@ function numberTest(text: string, mayBeHex: boolean): (value: Value) => boolean 
   return (value) => {
     switch (typeof value) {
       case "number":
-        return value === expected && (exact === undefined || BigInt(value) === exact);
+        return value === expected && Number.isFinite(value) &&
+          (exact === undefined || BigInt(value) === exact);
       case "bigint":
         return exact !== undefined && value === exact;
       case "string": {

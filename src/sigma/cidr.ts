@@ -4,6 +4,7 @@
  * @see sigma-rules.md, section 12.7
  */
 import ipaddr from "ipaddr.js";
+import { parseIpv6 } from "../event/ip.ts";
 
 const OCTET = "(?:0|[1-9][0-9]{0,2})";
 const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
@@ -30,10 +31,10 @@ export function canonicalCidr(text: string): string | undefined {
 }
 
 function canonicalIpv6(address: string, prefix: number): string | undefined {
-  if (prefix > 128 || address.includes("%") || !ipaddr.IPv6.isValid(address)) return undefined;
-  // An embedded dotted quad must be as strict as one that stands alone.
-  const embedded = address.includes(".") ? address.slice(address.lastIndexOf(":") + 1) : undefined;
-  if (embedded !== undefined && !IPV4.test(embedded)) return undefined;
-  const network = ipaddr.IPv6.networkAddressFromCIDR(`${address}/${prefix}`);
+  // The library takes `::10.0.0.1` for `::ffff:10.0.0.1`, so it gets the groups spelled out.
+  const groups = parseIpv6(address);
+  if (groups === undefined || prefix > 128) return undefined;
+  const spelled = groups.map((group) => group.toString(16)).join(":");
+  const network = ipaddr.IPv6.networkAddressFromCIDR(`${spelled}/${prefix}`);
   return `${network.toRFC5952String()}/${prefix}`;
 }
