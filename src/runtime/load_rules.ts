@@ -57,7 +57,10 @@ function readRuleFile(path: string, options: LoadOptions): ParsedFile {
       return problemFile(path, [problem(path, "file_too_large", `the file has ${size} bytes`)]);
     }
     const bytes = readFileSync(path);
-    if (isBundle(bytes)) return bundledFile(path, decodeBundle(bytes, options.bundleKey));
+    // A bundle that has become something else must not pass for a file without rules.
+    if (isBundle(bytes) || extname(path) === ".bundle") {
+      return bundledFile(path, decodeBundle(bytes, options.bundleKey));
+    }
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return parseRules(text, path, { ...options, checkRegex });
   } catch (error) {

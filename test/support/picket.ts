@@ -52,8 +52,16 @@ export interface Ran {
 
 /** Runs the executable; fails if it takes longer than `timeoutMs`. */
 export function picket(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { timeoutMs = 60_000, wrapper = [], stdin } = options;
-  const [program, ...rest] = [...wrapper, PICKET, ...args];
+  return run([...options.wrapper ?? [], PICKET, ...args], options);
+}
+
+/** Runs any command line as `picket` runs the executable. */
+export function run(
+  command: readonly string[],
+  options: Omit<RunOptions, "wrapper"> = {},
+): Promise<Ran> {
+  const { timeoutMs = 60_000, stdin } = options;
+  const [program, ...rest] = command;
   const startedAt = performance.now();
   return new Promise((resolve, reject) => {
     const child = spawn(program!, rest, {
@@ -95,7 +103,7 @@ export function picket(args: readonly string[], options: RunOptions = {}): Promi
     child.on("close", (code) => {
       stop();
       if (expired) {
-        reject(new Error(`picket ${args.join(" ")} took over ${timeoutMs} ms; stderr: ${stderr}`));
+        reject(new Error(`${command.join(" ")} took over ${timeoutMs} ms; stderr: ${stderr}`));
         return;
       }
       resolve({
