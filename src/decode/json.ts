@@ -9,9 +9,9 @@ import { PicketError } from "../event/errors.ts";
 import type { LogEvent } from "../event/event.ts";
 import type { Field } from "../event/field.ts";
 import { parseJsonText } from "../event/json_text.ts";
-import { lookup, someLeafText } from "../event/lookup.ts";
+import { lookup, MAX_EVENT_DEPTH, someLeafText } from "../event/lookup.ts";
 import type { TextGate } from "../event/text_gate.ts";
-import { scalarText, type Value, type ValueObject } from "../event/value.ts";
+import { isObject, scalarText, type Value, type ValueObject } from "../event/value.ts";
 import { type WindowsShape, windowsShape } from "./windows_json.ts";
 
 /** A line or document that is not an event. */
@@ -84,18 +84,58 @@ export class JsonEvent implements LogEvent {
   #readExact(): void {
     if (this.#exact) return;
     this.#exact = true;
-    if (!LONG_DIGITS.test(this.#text)) return;
-    this.#root = parseJsonText(this.#text);
+    const root = this.#root;
+    if (isObject(root)) {
+      const deeper = Object.values(root).some((member) =>
+        typeof member === "object" && someRounded(member, 1)
+      );
+      const exact = deeper ? undefined : withExactMembers(root, this.#text);
+      this.#root = exact ?? parseJsonText(this.#text);
+    } else if (LONG_DIGITS.test(this.#text)) this.#root = parseJsonText(this.#text);
     this.#shape = undefined;
   }
 }
 
-function mayBeRounded(value: Value | undefined): boolean {
-  if (typeof value === "number") {
-    return (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER) &&
-      Number.isInteger(value);
+/** Whether a rounded integer is in a value, as deep as rules look. */
+function someRounded(value: Value, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return isRounded(value);
+  if (depth > MAX_EVENT_DEPTH) return false;
+  const members = Array.isArray(value) ? value as readonly Value[] : Object.values(value);
+  return members.some((member) => someRounded(member, depth + 1));
+}
+
+/**
+ * An object whose own rounded integers are read from the text again: much cheaper than parsing all of
+ * it in a way that keeps them.
+ *
+ * @returns `undefined` if a member cannot be found in the text beyond doubt.
+ */
+function withExactMembers(root: ValueObject, text: string): ValueObject | undefined {
+  let exact: Record<string, Value> | undefined;
+  for (const key in root) {
+    if (!isRounded(root[key]!)) continue;
+    const written = `${JSON.stringify(key)}:`;
+    const at = text.indexOf(written);
+    // Written with blanks or escapes, or twice: then the last one counts, or it is inside a text.
+    if (at < 0 || text.includes(written, at + 1)) return undefined;
+    LONG_INTEGER.lastIndex = at + written.length;
+    const digits = LONG_INTEGER.exec(text);
+    if (digits === null) return undefined;
+    exact ??= { ...root };
+    exact[key] = BigInt(digits[1]!);
   }
-  return typeof value === "object" && value !== null;
+  return exact ?? root;
+}
+
+/** An integer of 16 to 20 digits that is not the beginning of another number. */
+const LONG_INTEGER = /\s*(-?\d{16,20})(?![\d.eE])/y;
+
+function mayBeRounded(value: Value | undefined): boolean {
+  return typeof value === "number" ? isRounded(value) : typeof value === "object" && value !== null;
+}
+
+function isRounded(value: Value): boolean {
+  return typeof value === "number" && !Number.isSafeInteger(value) && Number.isInteger(value);
 }
 
 /**

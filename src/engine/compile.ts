@@ -18,7 +18,7 @@ import type {
   Selection,
 } from "../sigma/rule.ts";
 import type { EvaluationContext } from "./context.ts";
-import { compileItem, compileKeywords, existsWithoutField } from "./item_test.ts";
+import { compileItem, compileKeywords, existsWithoutField, type KeywordTest } from "./item_test.ts";
 
 /** Whether something holds for the event the context is at. */
 export type Matcher = (context: EvaluationContext) => boolean;
@@ -109,16 +109,16 @@ function keywordMatcher(item: Item): Matcher {
   const known = existsWithoutField(item);
   if (known !== undefined) return () => known;
   const tests = compileKeywords(item);
-  const found = item.all
-    ? (context: EvaluationContext) =>
-      tests.every((test) =>
-        context.event.someText((text) => test(text, text.toLowerCase(), context))
-      )
-    : (context: EvaluationContext) =>
-      context.event.someText((text) => {
-        const lower = text.toLowerCase();
-        return tests.some((test) => test(text, lower, context));
-      });
+  const found = (context: EvaluationContext): boolean => {
+    const texts = context.texts();
+    const somewhere = (test: KeywordTest): boolean => {
+      for (let at = 0; at < texts.length; at++) {
+        if (test(texts[at]!, context.lowerText(at), context)) return true;
+      }
+      return false;
+    };
+    return item.all ? tests.every(somewhere) : tests.some(somewhere);
+  };
   return item.negated ? (context) => !found(context) : found;
 }
 

@@ -24,6 +24,9 @@ export class EvaluationContext implements Scope {
   #lowerStamps = new Float64Array(64);
   readonly #values: (Value | undefined)[] = [];
   readonly #lowers: string[] = [];
+  #textsEpoch = 0;
+  readonly #texts: string[] = [];
+  readonly #lowerTexts: (string | undefined)[] = [];
 
   /** Turns to the next event; its fields have their own names until `useNames` says otherwise. */
   begin(event: LogEvent): void {
@@ -57,6 +60,25 @@ export class EvaluationContext implements Scope {
     this.#valueStamps[id] = this.epoch;
     this.#values[id] = value;
     return value;
+  }
+
+  /** The texts of all scalar leaves: what keywords are looked for in. */
+  texts(): readonly string[] {
+    if (this.#textsEpoch === this.epoch) return this.#texts;
+    const texts = this.#texts;
+    texts.length = 0;
+    this.#lowerTexts.length = 0;
+    this.event.someText((text) => {
+      texts.push(text);
+      return false;
+    });
+    this.#textsEpoch = this.epoch;
+    return texts;
+  }
+
+  /** The lower-case form of the text of leaf `at`. */
+  lowerText(at: number): string {
+    return this.#lowerTexts[at] ??= this.texts()[at]!.toLowerCase();
   }
 
   /** The value as it stands in the event, without the second spelling of a GUID. */

@@ -94,10 +94,9 @@ export class Partition {
   #searchKeywords(keywords: FieldIndex, context: EvaluationContext, matched: number[]): void {
     const { event } = context;
     if (this.#gate !== undefined && event.mayContain?.(this.#gate) === false) return;
-    event.someText((text) => {
-      for (const rule of keywords.wakeText(text.toLowerCase())) this.#try(rule, context, matched);
-      return false;
-    });
+    for (const text of context.texts()) {
+      for (const rule of keywords.wake(text)) this.#try(rule, context, matched);
+    }
   }
 
   #try(rule: number, context: EvaluationContext, matched: number[]): void {
