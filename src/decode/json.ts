@@ -120,7 +120,9 @@ function withExactMembers(root: ValueObject, text: string): ValueObject | undefi
     if (at < 0 || text.includes(written, at + 1)) return undefined;
     LONG_INTEGER.lastIndex = at + written.length;
     const digits = LONG_INTEGER.exec(text);
-    if (digits === null) return undefined;
+    // A nested member of the same name may have been found instead: its digits are others, since
+    // none below is rounded.
+    if (digits === null || Number(digits[1]) !== root[key]) return undefined;
     exact ??= { ...root };
     exact[key] = BigInt(digits[1]!);
   }

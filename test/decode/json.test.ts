@@ -44,6 +44,21 @@ test("decodeJson() gives back what was written, integers with all their digits",
   }));
 });
 
+test("decodeJson() takes an integer's digits from its own place alone", () => {
+  const rows: readonly (readonly [text: string, n: bigint])[] = [
+    ['{"x":{"n":1000000000000000},"n" :9007199254740993}', 9007199254740993n],
+    ['{"x":{"n":1000000000000000},"\\u006e":9007199254740993}', 9007199254740993n],
+    ['{"n":9007199254740995,"n":9007199254740993}', 9007199254740993n],
+    ['{"x":"\\"n\\":9007199254740997","n":9007199254740993}', 9007199254740993n],
+    ['{"n":\n 9007199254740993 }', 9007199254740993n],
+    ['{"x":[{"n":9007199254740997}],"n":9007199254740993}', 9007199254740993n],
+  ];
+  for (const [text, n] of rows) {
+    assert.equal(decodeJson(text).get(internField("n")), n, text);
+    assert.equal((decodeJson(text).toValue() as { n: bigint }).n, n, text);
+  }
+});
+
 test("JsonEvent.get() gives the same answer before and after exact numbers were needed", () => {
   const event = decodeJson(
     '{"a":{"b":[1,9007199254740993]},"c":"x","n":9007199254740993,"f":1e20}',
