@@ -10,7 +10,13 @@ import { type Matcher, RuleCompiler } from "./compile.ts";
 import { EvaluationContext } from "./context.ts";
 import { ResultBuilder } from "./detail.ts";
 import { necessaryEventIds } from "./event_ids.ts";
-import { eventKind, eventTraits, type StaticLogsource } from "./logsource.ts";
+import {
+  eventKind,
+  eventTraits,
+  type LogsourceFields,
+  statedLogsource,
+  type StaticLogsource,
+} from "./logsource.ts";
 import { matchNaively } from "./naive.ts";
 import type { IndexedRule } from "./partition.ts";
 import type { DetectionResult, MatchDetail } from "./result.ts";
@@ -29,7 +35,14 @@ export interface EngineOptions {
   readonly index?: boolean;
   /** What is known of the logsource of events that do not tell it themselves. */
   readonly logsource?: StaticLogsource;
+  /** Fields that tell the logsource of an event; not looked at unless given. */
+  readonly logsourceFields?: LogsourceFields;
 }
+
+/** Events that state more combinations of the rules' logsources than this do so on purpose. */
+const MAX_STATED = 256;
+/** Stands for a product, service or category that no rule names. */
+const OTHER = "\u0000other";
 
 const NO_MATCHES: readonly number[] = [];
 const NO_RESULTS: readonly DetectionResult[] = [];
@@ -39,7 +52,11 @@ export class RuleEngine {
   readonly rules: readonly DetectionRule[];
   readonly #options: EngineOptions;
   readonly #context = new EvaluationContext();
+  readonly #indexed: readonly IndexedRule[];
   readonly #router: Router;
+  /** By what events state of their logsource. */
+  readonly #stated = new Map<string, Router>();
+  #named: ReadonlySet<string> | undefined;
   readonly #results: ResultBuilder;
   readonly #matched: number[] = [];
   #lastMatched: readonly number[] = [];
@@ -51,12 +68,29 @@ export class RuleEngine {
       matchDetail: options.matchDetail ?? "off",
       includeEvent: options.includeEvent ?? false,
     });
-    this.#router = new Router(
-      rules,
-      indexRules(rules),
-      options.logsourceRouting ?? true,
-      options.logsource ?? {},
+    this.#indexed = indexRules(rules);
+    this.#router = this.#newRouter(options.logsource ?? {});
+  }
+
+  #newRouter(fixed: StaticLogsource): Router {
+    return new Router(this.rules, this.#indexed, this.#options.logsourceRouting ?? true, fixed);
+  }
+
+  /** The router for events that state what this one states. */
+  #routerOf(event: LogEvent, fields: LogsourceFields): Router {
+    const known = this.#named ??= namedLogsources(this.rules);
+    const stated = statedLogsource(event, fields, this.#options.logsource ?? {});
+    // All names that no rule has mean the same, so that events cannot make up routers.
+    const key = JSON.stringify(
+      stated,
+      (_key, part: unknown) => typeof part === "string" && !known.has(part) ? OTHER : part,
     );
+    let router = this.#stated.get(key);
+    if (router === undefined) {
+      if (this.#stated.size >= MAX_STATED) this.#stated.clear();
+      this.#stated.set(key, router = this.#newRouter(JSON.parse(key) as StaticLogsource));
+    }
+    return router;
   }
 
   /** The numbers of the rules that match, ascending. The array is only valid until the next call. */
@@ -66,15 +100,19 @@ export class RuleEngine {
     if (this.#options.index === false) return this.#matchNaively(event);
     const matched = this.#matched;
     matched.length = 0;
-    this.#router.route(context).evaluate(context, matched);
+    const fields = this.#options.logsourceFields;
+    const router = fields === undefined ? this.#router : this.#routerOf(event, fields);
+    router.route(context).evaluate(context, matched);
     if (matched.length === 0) return NO_MATCHES;
     return matched.length === 1 ? matched : matched.sort((left, right) => left - right);
   }
 
   #matchNaively(event: LogEvent): readonly number[] {
-    const kind = this.#options.logsourceRouting === false
+    const { logsource = {}, logsourceFields: fields, logsourceRouting } = this.#options;
+    const fixed = fields === undefined ? logsource : statedLogsource(event, fields, logsource);
+    const kind = logsourceRouting === false
       ? { logsource: {}, names: new Map() }
-      : eventKind(eventTraits(event), this.#options.logsource ?? {});
+      : eventKind(eventTraits(event), fixed);
     this.#context.useNames(kind.names);
     return matchNaively(this.rules, event, kind);
   }
@@ -95,11 +133,24 @@ export class RuleEngine {
   /** Whether each rule applies to a kind of event that has been met. */
   applied(): readonly boolean[] {
     const met = new Array<boolean>(this.rules.length).fill(this.#options.index === false);
-    for (const partition of this.#router.partitions()) {
-      if (partition.used) { for (const rule of partition.rules) met[rule] = true; }
+    for (const router of [this.#router, ...this.#stated.values()]) {
+      for (const partition of router.partitions()) {
+        if (partition.used) { for (const rule of partition.rules) met[rule] = true; }
+      }
     }
     return met;
   }
+}
+
+/** Every name in a logsource of `rules`, lower-case, and those that mean something by themselves. */
+function namedLogsources(rules: readonly DetectionRule[]): ReadonlySet<string> {
+  const names = new Set(["windows"]);
+  for (const { logsource: { product, service, category, custom } } of rules) {
+    for (const name of [product, service, category, ...Object.values(custom)]) {
+      if (name !== undefined) names.add(name.toLowerCase());
+    }
+  }
+  return names;
 }
 
 /** Rules with what their index needs, each worked out when first asked for. */

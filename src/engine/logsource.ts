@@ -6,7 +6,7 @@
  */
 import type { LogEvent } from "../event/event.ts";
 import { type Field, internField } from "../event/field.ts";
-import type { Value } from "../event/value.ts";
+import { scalarText, type Value } from "../event/value.ts";
 import {
   dependsOnEventType,
   flatFieldNames,
@@ -32,6 +32,42 @@ export interface StaticLogsource {
   readonly product?: string;
   readonly service?: string;
   readonly category?: string;
+  readonly custom?: Readonly<Record<string, string>>;
+}
+
+/** Fields in which events tell their own logsource, by dimension. */
+export interface LogsourceFields {
+  readonly product?: string;
+  readonly service?: string;
+  readonly category?: string;
+  readonly custom?: Readonly<Record<string, string>>;
+}
+
+/** What `event` tells of its logsource in `fields`; `fixed` stands where it tells nothing. */
+export function statedLogsource(
+  event: LogEvent,
+  fields: LogsourceFields,
+  fixed: StaticLogsource,
+): StaticLogsource {
+  const stated = (field: string | undefined): string | undefined => {
+    const value = field === undefined ? undefined : event.get(internField(field));
+    return scalarText(value)?.trim().toLowerCase() || undefined;
+  };
+  const told = Object.entries({
+    product: stated(fields.product),
+    service: stated(fields.service),
+    category: stated(fields.category),
+  }).filter(([, text]) => text !== undefined);
+  const custom = Object.entries(fields.custom ?? {})
+    .map(([dimension, field]) => [dimension, stated(field)] as const)
+    .filter(([, text]) => text !== undefined);
+  return {
+    ...fixed,
+    ...Object.fromEntries(told),
+    ...(custom.length === 0
+      ? {}
+      : { custom: { ...fixed.custom, ...Object.fromEntries(custom) as Record<string, string> } }),
+  };
 }
 
 /** Whether a rule may match events of this logsource. */
@@ -119,7 +155,12 @@ export function eventKind(traits: EventTraits, fixed: StaticLogsource): EventKin
   const refined = eventId !== undefined && dependsOnEventType(services, eventId);
   const known = windowsLogsource(services, eventId, refined ? eventType : undefined);
   return {
-    logsource: { product: "windows", services, categories: known.categories },
+    logsource: {
+      product: "windows",
+      services,
+      categories: known.categories,
+      ...(fixed.custom === undefined ? {} : { custom: fixed.custom }),
+    },
     names: internNames(known.fieldNames),
   };
 }
@@ -149,6 +190,7 @@ function unknownChannelKind(traits: EventTraits, fixed: StaticLogsource): EventK
       ...(services === undefined ? {} : { services }),
       ...(foreign && services === undefined ? { foreignServices: WINDOWS_SERVICES } : {}),
       ...(categories === undefined ? {} : { categories }),
+      ...(fixed.custom === undefined ? {} : { custom: fixed.custom }),
     },
     names: product !== "windows" ? NO_NAMES : internNames(own?.fieldNames ?? flatFieldNames()),
   };

@@ -173,6 +173,37 @@ test("19, 28.5 #128, #129: pruning by what is known of the input", () => {
   assert.deepEqual(matched(service, { A: 1 }, { logsource: { service: "sshd" } }), [0]);
 });
 
+test("19.2, 28.5 #128, #129: an event tells its own logsource", () => {
+  const fields = { product: "product", service: "svc", custom: { tenant: "org.tenant" } };
+  const options = { logsourceFields: fields, logsource: { category: "web" } };
+  const text = [
+    LOGGED("{product: linux}"),
+    LOGGED("{product: windows, category: process_creation}"),
+    LOGGED("{}"),
+    LOGGED("{service: SSHD}"),
+    LOGGED("{tenant: North}"),
+  ].join("---\n");
+  const rows: readonly (readonly [event: EventSource, matches: readonly number[]])[] = [
+    [{ A: 1, product: "windows" }, [2, 3, 4]],
+    [{ A: 1, product: " LINUX " }, [0, 2, 3, 4]],
+    [{ A: 1, product: "   " }, [0, 2, 3, 4]],
+    [{ A: 1, product: ["windows"] }, [0, 2, 3, 4]],
+    [{ A: 1, svc: "sshd" }, [0, 2, 3, 4]],
+    [{ A: 1, svc: "nginx" }, [0, 2, 4]],
+    [{ A: 1, org: { tenant: "north" } }, [0, 2, 3, 4]],
+    [{ A: 1, org: { tenant: "south" }, product: "windows" }, [2, 3]],
+  ];
+  for (const [event, matches] of rows) assert.deepEqual(matched(text, event, options), matches);
+  const unfixed = { logsourceFields: fields };
+  assert.deepEqual(matched(text, { A: 1, product: "Windows" }, unfixed), [1, 2, 3, 4]);
+  assert.deepEqual(matched(text, { A: 1, product: "x" }, { logsource: { product: "linux" } }), [
+    0,
+    2,
+    3,
+    4,
+  ]);
+});
+
 test("21: custom attributes, the later source winning, SigmaHQ's own dropped", () => {
   const more = "owner: soc\nregression_tests_path: x\nsimulation: [1]\ngenerate: true\n" +
     "custom_attributes: {owner: ir, score: 5, deep: {a: [1, null]}}\n";
