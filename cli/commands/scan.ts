@@ -105,6 +105,9 @@ export function scanCommand(io: CliIo, exit: (code: ExitCode) => void): Command 
     );
 }
 
+/** Starting a thread takes as long as scanning so many bytes. */
+const BYTES_WORTH_A_THREAD = 16 << 20;
+
 export async function runScan(
   paths: readonly string[],
   options: ScanOptions,
@@ -145,7 +148,8 @@ export async function runScan(
   const units = await planUnits(inputs.files);
   const totalBytes = inputs.files.reduce((sum, file) => sum + file.size, 0);
   const progress = new ProgressLine(io, inputs.files.length, totalBytes, options.quiet);
-  const threads = options.threads ?? availableParallelism();
+  const threads = options.threads ??
+    Math.min(availableParallelism(), Math.ceil(totalBytes / BYTES_WORTH_A_THREAD));
   const onProgress = (state: ScanProgress): void => progress.update(state);
   const outcome = await scan(units, rules, settings, threads, onProgress, io.signal);
   progress.clear();

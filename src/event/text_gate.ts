@@ -10,7 +10,7 @@
 export interface TextGate {
   readonly fragments: readonly string[];
   /** Finds a fragment, in any letter case, in JSON text, or an escape that might hide one. */
-  readonly json: RegExp;
+  readonly json: { test(text: string): boolean };
   /**
    * Finds a fragment, in any letter case, in UTF-16LE bytes read as Latin-1; `undefined` if a
    * fragment could also be the text of a number, time, GUID, SID or hexadecimal blob.
@@ -52,19 +52,32 @@ export function textGate(fragments: readonly string[]): TextGate {
   );
   return {
     fragments,
-    json: new RegExp(
-      [
-        ...spelled.map((parts) => parts.map(anyCase).join("")),
-        HIDDEN_IN_JSON,
-        ...(fragments.some((fragment) => NUMBER_PART.test(fragment)) ? [REWRITTEN_NUMBER] : []),
-      ].join("|"),
-    ),
+    json: jsonTest(fragments),
     utf16: binary
       ? undefined
       : new RegExp(spelled.map((parts) => parts.map(anyCaseUtf16).join("")).join("|")),
     test: (text) => {
       const lower = text.toLowerCase();
       return fragments.some((fragment) => lower.includes(fragment));
+    },
+  };
+}
+
+/** Texts without letters are found by a plain search, twice as fast as by an expression. */
+function jsonTest(fragments: readonly string[]): TextGate["json"] {
+  const plain = fragments.filter((fragment) => !/[a-z]/.test(fragment));
+  const expression = new RegExp(
+    [
+      ...fragments.filter((fragment) => !plain.includes(fragment))
+        .map((fragment) => [...fragment].map(anyCase).join("")),
+      HIDDEN_IN_JSON,
+      ...(fragments.some((fragment) => NUMBER_PART.test(fragment)) ? [REWRITTEN_NUMBER] : []),
+    ].join("|"),
+  );
+  return {
+    test: (text) => {
+      for (const fragment of plain) if (text.includes(fragment)) return true;
+      return expression.test(text);
     },
   };
 }
