@@ -14,6 +14,9 @@ import type { Hit } from "./types.ts";
 /** Characters of hits held by one worker before they go to a file. */
 const MAX_HELD_CHARACTERS = 4 << 20;
 
+/** Hits are written to a file so many at a time. */
+const LINES_PER_WRITE = 256;
+
 /** Time, file, record, rule: total, and the same whatever worker found a hit. */
 export function compareHits(left: Hit, right: Hit): number {
   // Two events without a time are equal here; Infinity - Infinity would be NaN.
@@ -52,32 +55,38 @@ export class HitSorter {
       this.#write(path);
       this.#runs.push(path);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new OutputError(
-        `Cannot sort the results in ${tmpdir()}: ${reason}; TMPDIR can name another directory`,
-        { cause: error },
-      );
+      throw sortError(error);
     }
     this.#held = [];
     this.#characters = 0;
   }
 
   #write(path: string): void {
-    const descriptor = openSync(path, "wx", 0o600);
+    const descriptor = openRun(path);
+    const hits = this.#held.sort(compareHits);
     try {
-      let lines: string[] = [];
-      for (const hit of this.#held.sort(compareHits)) {
-        lines.push(runLine(hit));
-        if (lines.length === 256) {
-          writeFully(descriptor, lines.join(""));
-          lines = [];
-        }
+      for (let from = 0; from < hits.length; from += LINES_PER_WRITE) {
+        writeFully(
+          descriptor,
+          hits.slice(from, from + LINES_PER_WRITE).map(runLine).join(""),
+        );
       }
-      writeFully(descriptor, lines.join(""));
     } finally {
       closeSync(descriptor);
     }
   }
+}
+
+function openRun(path: string): number {
+  return openSync(path, "wx", 0o600);
+}
+
+function sortError(error: unknown): OutputError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new OutputError(
+    `Cannot sort the results in ${tmpdir()}: ${reason}; TMPDIR can name another directory`,
+    { cause: error },
+  );
 }
 
 /** Threads of a process have the same. */
@@ -121,17 +130,66 @@ function parseRunLine(text: string): Hit {
 /** A sorted sequence that is merged with others. */
 interface Run {
   head: Hit;
-  readonly rest: AsyncIterator<Hit>;
+  readonly rest: AsyncGenerator<Hit>;
 }
 
-/** Merges sorted sequences, from memory and from files; the files are deleted. */
+/** Files that are read at once: each takes a descriptor and a block of memory. */
+const MAX_OPEN_RUNS = 64;
+
+/**
+ * Merges sorted sequences, from memory and from files; the files are deleted.
+ *
+ * @param maxOpen From 2; more files than that are merged in several passes.
+ * @throws {OutputError} If a pass could not be written.
+ */
 export async function* mergeHits(
   held: readonly (readonly Hit[])[],
   files: readonly string[],
+  maxOpen = MAX_OPEN_RUNS,
 ): AsyncIterable<Hit> {
+  try {
+    let last = files;
+    for (let pass = 0; last.length > maxOpen; pass++) last = await mergePass(last, maxOpen, pass);
+    yield* merge([...held.map(fromMemory), ...last.map(fromFile)]);
+  } finally {
+    removeRuns(files);
+  }
+}
+
+/** Makes one file of each `maxOpen` files. */
+async function mergePass(
+  files: readonly string[],
+  maxOpen: number,
+  pass: number,
+): Promise<readonly string[]> {
+  const merged: string[] = [];
+  for (let from = 0; from < files.length; from += maxOpen) {
+    const group = files.slice(from, from + maxOpen);
+    const path = join(group[0]!, "..", `${pass}-${from}.merged`);
+    const descriptor = openRun(path);
+    try {
+      let lines: string[] = [];
+      for await (const hit of merge(group.map(fromFile))) {
+        if (lines.push(runLine(hit)) < LINES_PER_WRITE) continue;
+        writeFully(descriptor, lines.join(""));
+        lines = [];
+      }
+      writeFully(descriptor, lines.join(""));
+    } catch (error) {
+      throw sortError(error);
+    } finally {
+      closeSync(descriptor);
+    }
+    for (const file of group) rmSync(file);
+    merged.push(path);
+  }
+  return merged;
+}
+
+async function* merge(sources: readonly AsyncGenerator<Hit>[]): AsyncGenerator<Hit> {
   const heap: Run[] = [];
   try {
-    for (const source of [...held.map(fromMemory), ...files.map(fromFile)]) {
+    for (const source of sources) {
       const first = await source.next();
       if (first.done !== true) pushRun(heap, { head: first.value, rest: source });
     }
@@ -147,7 +205,8 @@ export async function* mergeHits(
       sink(heap);
     }
   } finally {
-    removeRuns(files);
+    // A merge that is given up must not leave files open.
+    for (const source of sources) await source.return(undefined);
   }
 }
 
