@@ -21,9 +21,6 @@ import {
 } from "./io.ts";
 import { optionDescription } from "./render/help.ts";
 
-/** How long an interrupted command may take to finish cleanly. */
-const GRACE_MS = 10_000;
-
 /** Runs a command line (without the executable's name). */
 export async function run(args: readonly string[]): Promise<ExitCode> {
   const interrupt = new AbortController();
@@ -31,8 +28,6 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     // The first one lets the command finish cleanly, the second does not.
     if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
     interrupt.abort(new Error("interrupted"));
-    // What waits for a pipe that nobody writes to would wait forever.
-    setTimeout(() => process.exit(EXIT.interrupted), GRACE_MS).unref();
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
