@@ -161,7 +161,10 @@ function tableColumns(columns: number, paint: Paint): readonly Column[] {
     {
       name: "RECORD",
       width: recordWidth,
-      cell: ({ source }, width) => paint(pad(recordText(source, width), width), "cyan"),
+      cell: ({ source }, width) => {
+        const text = fit(recordText(source, width), width);
+        return paint(text, "cyan") + " ".repeat(Math.max(0, width - textWidth(text)));
+      },
     },
   ];
   if (!wide) return all;

@@ -18,6 +18,8 @@ const MAX_FINDINGS = 1000;
 const MAX_RUNS = 100_000;
 /** Threads write with times a few milliseconds apart; clocks are corrected by more. */
 const TOLERANCE_MS = 2000;
+/** FILETIME 0: exports leave the written time of a record out, often that of the last. */
+const NO_TIME_MS = Date.UTC(1601, 0, 1);
 /** 4 MiB. */
 const CHUNKS_PER_STEP = 64;
 
@@ -180,7 +182,7 @@ class IntegrityCheck {
     if (this.#run !== undefined && id === next(this.#run.last)) {
       this.#run.last = id;
       const byMs = this.#writtenMs - writtenMs;
-      if (byMs > TOLERANCE_MS) {
+      if (byMs > TOLERANCE_MS && writtenMs > NO_TIME_MS) {
         const message = `record ${id} was written ${byMs} ms before record ${Number(id) - 1}`;
         this.add({ kind: "time_backwards", recordId: id, byMs, offset, message });
       }
@@ -188,7 +190,7 @@ class IntegrityCheck {
       if (this.#run !== undefined && this.#runs.length < MAX_RUNS) this.#runs.push(this.#run);
       this.#run = { first: id, last: id, offset };
     }
-    this.#writtenMs = writtenMs;
+    if (writtenMs > NO_TIME_MS) this.#writtenMs = writtenMs;
     const at = offset - chunkOffset;
     const hidden = findRecord(chunk.subarray(0, at + event.size), at + 8, true);
     if (hidden >= 0) {
