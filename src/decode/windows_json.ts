@@ -64,6 +64,9 @@ const MAX_USER_DATA_DEPTH = 8;
 /** Names are tried in the order in which the decoder of EVTX files tries them. */
 function dumpedShape(event: ValueObject, system: ValueObject): WindowsShape {
   const data = event["EventData"];
+  const user = event["UserData"];
+  // Collected when a field is not elsewhere, and once, however large it is.
+  let leaves: ReadonlyMap<string, Value> | undefined;
   return {
     get(field) {
       const { name, path } = field;
@@ -75,8 +78,13 @@ function dumpedShape(event: ValueObject, system: ValueObject): WindowsShape {
         const value = own(data, name);
         if (value !== undefined) return value;
       }
-      const value = systemAttribute(system, name) ?? userLeaf(event["UserData"], name, 0);
-      if (value !== undefined) return value;
+      const attribute = systemAttribute(system, name);
+      if (attribute !== undefined) return attribute;
+      if (isObject(user)) {
+        leaves ??= userLeaves(user);
+        const leaf = leaves.get(name);
+        if (leaf !== undefined) return leaf;
+      }
       if (name === "Data") return isObject(data) ? elementText(own(data, "Data")) : undefined;
       if (name === "Message") return messageText(event["RenderingInfo"]);
       if (BRANCHES.has(path?.[0]?.key ?? name)) return lookup(event, field);
@@ -113,18 +121,20 @@ function bracedGuid(guid: string): string {
   return `{${guid.replace(/[{}]/g, "").toLowerCase()}}`;
 }
 
-/** The element of this name without elements inside, at any depth. */
-function userLeaf(parent: Value | undefined, name: string, depth: number): Value | undefined {
-  if (!isObject(parent) || depth > MAX_USER_DATA_DEPTH) return undefined;
-  const value = own(parent, name);
-  const leaf = isObject(value) ? own(value, "#text") : value;
-  if (leaf !== undefined) return leaf;
-  for (const key of Object.keys(parent)) {
+/** Elements without elements inside, by name, at any depth; of several the first counts. */
+function userLeaves(
+  parent: ValueObject,
+  leaves: Map<string, Value> = new Map(),
+  depth = 0,
+): ReadonlyMap<string, Value> {
+  for (const [key, value] of Object.entries(parent)) {
     if (key === "#attributes" || key.endsWith("_attributes")) continue;
-    const found = userLeaf(parent[key], name, depth + 1);
-    if (found !== undefined) return found;
+    const leaf = elementText(value);
+    if (leaf !== undefined) {
+      if (!leaves.has(key)) leaves.set(key, leaf);
+    } else if (isObject(value) && depth < MAX_USER_DATA_DEPTH) userLeaves(value, leaves, depth + 1);
   }
-  return undefined;
+  return leaves;
 }
 
 function messageText(rendering: Value | undefined): Value | undefined {

@@ -171,6 +171,17 @@ for (const [name, expected] of Object.entries(WINLOG_NAMES)) {
   });
 }
 
+test("large user data is gone through once", () => {
+  const inner = Object.fromEntries(
+    Array.from({ length: 50_000 }, (_, at) => [`n${at}`, { v: at }]),
+  );
+  const event = decodeJson(jsonText({ Event: { System: {}, UserData: { inner } } }));
+  const start = performance.now();
+  for (let at = 0; at < 1000; at++) assert.equal(event.get(internField(`missing${at}`)), undefined);
+  assert.equal(event.get(internField("v")), 0);
+  assert.ok(performance.now() - start < 1000);
+});
+
 test("a flat name of the event itself comes before the nested ones", () => {
   const event = decodeJson(jsonText({ ...(DUMPED as object), Image: "own" }));
   assert.equal(event.get(internField("Image")), "own");
