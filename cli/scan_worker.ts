@@ -14,7 +14,7 @@ if (port !== null) {
   const handle = async (message: ToWorker): Promise<void> => {
     switch (message.type) {
       case "start":
-        session = ScanSession.open(message.store, message.settings, send);
+        session = ScanSession.open(message.rules, message.settings, send);
         send({ type: "ready" });
         break;
       case "unit": {

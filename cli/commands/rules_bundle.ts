@@ -103,6 +103,12 @@ export function runVerify(file: string, publicKey: string | undefined, io: CliIo
   const key = publicKey === undefined ? undefined : readText(publicKey, "--public-key");
   const bundle = readFileSync(file);
   const content = decodeBundle(bundle, key);
+  // Detections are unpacked when they are asked for, so ask for them all.
+  const empty = content.rules.filter(({ selections }) => selections.length === 0).length;
+  if (empty > 0) {
+    io.err(`${file}: ${plural(empty, "rule")} without a detection`);
+    return EXIT.ruleError;
+  }
   const { signature } = readBundleHeader(bundle);
   const signed = key !== undefined
     ? "signed by this key"

@@ -3,7 +3,7 @@
  */
 import process from "node:process";
 import { Worker } from "node:worker_threads";
-import { encodeRules } from "../../src/engine/rule_store.ts";
+import { type SharedRules, shareRules } from "../../src/engine/rule_store.ts";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
 import { OutputError } from "../io.ts";
 import { SCAN_WORKER_URL } from "../worker_url.ts";
@@ -65,7 +65,7 @@ export async function scan(
   process.once("exit", removeAllRuns);
   const finished = threads <= 1 || units.length <= 1
     ? [await scanHere(units, rules, settings, lines, onProgress, signal)]
-    : await scanInWorkers(units, sharedStore(rules), settings, threads, lines, onProgress, signal);
+    : await scanInWorkers(units, shareRules(rules), settings, threads, lines, onProgress, signal);
   const counts = emptyCounts();
   for (const part of finished) addCounts(counts, part.counts);
   const applied = rules.map((_, at) => finished.some((part) => part.applied[at] === true));
@@ -126,18 +126,10 @@ async function scanHere(
   return session.finish();
 }
 
-/** The rules in memory that all threads see. */
-function sharedStore(rules: readonly DetectionRule[]): Uint8Array {
-  const bytes = encodeRules({ rules, correlations: [], filters: [] });
-  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
-  shared.set(bytes);
-  return shared;
-}
-
 /** Deals units to workers as they become free. */
 async function scanInWorkers(
   units: readonly ScanUnit[],
-  store: Uint8Array,
+  shared: SharedRules,
   settings: ScanSettings,
   threads: number,
   lines: number[],
@@ -201,7 +193,7 @@ async function scanInWorkers(
             break;
         }
       });
-      send({ type: "start", store, settings });
+      send({ type: "start", rules: shared, settings });
     });
   const count = Math.min(threads, units.length);
   try {

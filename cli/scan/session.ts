@@ -2,7 +2,7 @@
  * What one thread holds while it scans: an engine, its counts and its sorted hits.
  */
 import { RuleEngine } from "../../src/engine/engine.ts";
-import { decodeRules } from "../../src/engine/rule_store.ts";
+import { type SharedRules, sharedRules } from "../../src/engine/rule_store.ts";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
 import { HitSorter } from "./hit_sorter.ts";
 import {
@@ -41,11 +41,11 @@ export class ScanSession {
 
   /** For a thread of its own: reads the rules out of shared memory. */
   static open(
-    store: Uint8Array,
+    shared: SharedRules,
     settings: ScanSettings,
     send: (message: FromWorker) => void,
   ): ScanSession {
-    return new ScanSession(decodeRules(store).rules, settings, send);
+    return new ScanSession(sharedRules(shared), settings, send);
   }
 
   /** @returns The unit's number of lines; a unit that `signal` breaks off keeps what it gave. */

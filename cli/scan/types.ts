@@ -1,6 +1,7 @@
 /**
  * What the parts of a scan tell each other. Everything here crosses a thread boundary.
  */
+import type { SharedRules } from "../../src/engine/rule_store.ts";
 import type { MatchDetail } from "../../src/engine/result.ts";
 import type { StaticLogsource } from "../../src/engine/logsource.ts";
 import type { Level } from "../../src/sigma/rule.ts";
@@ -88,7 +89,7 @@ export interface ScanCounts {
 }
 
 export type ToWorker =
-  | { readonly type: "start"; readonly store: Uint8Array; readonly settings: ScanSettings }
+  | { readonly type: "start"; readonly rules: SharedRules; readonly settings: ScanSettings }
   | { readonly type: "unit"; readonly unit: ScanUnit }
   /** Breaks the unit that is being scanned off. */
   | { readonly type: "stop" }

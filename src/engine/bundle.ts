@@ -1,24 +1,21 @@
 /**
  * Rule bundles: checked rules in a form that loads without YAML.
  *
- * A bundle is one line of JSON that describes it, and a gzip member with the rules. It is packed
- * also because virus scanners delete rule texts they find on disk.
+ * A bundle is one line of JSON that describes it, and a rule store (`rule_store.ts`). Stores are
+ * packed also because virus scanners delete rule texts they find on disk.
  *
  * ```text
- * {"picket_bundle":1,"sha256":"…","rules":3752,…}\n<gzip>
+ * {"picket_bundle":1,"sha256":"…","rules":3752,…}\n<rule store>
  * ```
  */
 import { Buffer } from "node:buffer";
 import { createHash, createPublicKey, sign, verify } from "node:crypto";
-import { gunzipSync, gzipSync } from "node:zlib";
 import { PicketError } from "../event/errors.ts";
 import { decodeRules, encodeRules, type StoreContent } from "./rule_store.ts";
 
 /** Raised when what a rule object means changes; older executables refuse newer bundles. */
 export const BUNDLE_VERSION = 1;
 
-/** An unpacked bundle of all public Sigma rules is 13 MB; this keeps a hostile one from exploding. */
-const MAX_UNPACKED_BYTES = 512 << 20;
 const MAX_HEADER_BYTES = 64 << 10;
 
 /** A bundle that cannot be used. */
@@ -35,7 +32,7 @@ export class BundleError extends PicketError {
 /** The first line of a bundle. */
 export interface BundleHeader {
   readonly picket_bundle: number;
-  /** Hex SHA-256 of the packed rules. */
+  /** Hex SHA-256 of the rule store. */
   readonly sha256: string;
   readonly rules: number;
   readonly correlations: number;
@@ -64,7 +61,7 @@ export function encodeBundle(
   privateKey?: string,
 ): Uint8Array {
   const { rules, correlations, filters } = content;
-  const packed = gzipSync(encodeRules(content), { level: 9 });
+  const packed = encodeRules(content, 9);
   const digest = createHash("sha256").update(packed).digest();
   const header: BundleHeader = {
     picket_bundle: BUNDLE_VERSION,
@@ -104,9 +101,7 @@ export function decodeBundle(bytes: Uint8Array, publicKey?: string): StoreConten
   }
   if (publicKey !== undefined) checkSignature(header, digest, publicKey);
   try {
-    const unpacked = gunzipSync(packed, { maxOutputLength: MAX_UNPACKED_BYTES });
-    // Rules keep their bytes, so these must not hold on to the spare room behind them.
-    return decodeRules(new Uint8Array(unpacked));
+    return decodeRules(packed);
   } catch (error) {
     throw new BundleError("BUNDLE_DAMAGED", "Cannot load rule bundle: it does not unpack", {
       cause: error,

@@ -11,26 +11,45 @@ import type { Witness } from "./witness.ts";
 
 /** Longer texts hardly ever repeat. */
 const MAX_REMEMBERED_LENGTH = 512;
-/** What all fields of an engine remember together, in characters, before they start afresh. */
-const MAX_REMEMBERED_CHARACTERS = 4 << 20;
+/** What all fields of an engine remember together, in characters. */
+const MAX_REMEMBERED_CHARACTERS = 2 << 20;
+/** After so many values a field decides whether remembering them pays: at least a third did repeat. */
+const TRIAL = 2048;
+const MIN_HITS = TRIAL / 3;
+/** A field for which it did not tries again after so many values. */
+const PAUSE = 32 * TRIAL;
+/** When it is spent, so many new values are met before they start afresh. */
+const MAX_REFUSALS = 1 << 19;
 /** What an entry takes beside its text, in characters. */
 const ENTRY_CHARACTERS = 64;
 const EDGE = 3;
 const MAX_ARRAY_DEPTH = 64;
 const NONE: readonly number[] = [];
 
-/** How much the fields of one engine remember. */
+/**
+ * How much the fields of one engine remember.
+ *
+ * When it is spent, what is remembered stays for a long while before all is forgotten: values that
+ * repeat come early, and forgetting often would only make garbage.
+ */
 export class MemoryBudget {
   /** Fields whose memory is of another age have forgotten it. */
   age = 0;
-  #characters = 0;
+  #left = MAX_REMEMBERED_CHARACTERS;
+  #refusals = 0;
 
-  /** Notes that a text of `length` characters is remembered. */
-  spend(length: number): void {
-    this.#characters += length + ENTRY_CHARACTERS;
-    if (this.#characters < MAX_REMEMBERED_CHARACTERS) return;
-    this.#characters = 0;
-    this.age++;
+  /** Whether a text of `length` characters may be remembered. */
+  spend(length: number): boolean {
+    if (this.#left > 0) {
+      this.#left -= length + ENTRY_CHARACTERS;
+      return true;
+    }
+    if (++this.#refusals > MAX_REFUSALS) {
+      this.#refusals = 0;
+      this.#left = MAX_REMEMBERED_CHARACTERS;
+      this.age++;
+    }
+    return false;
   }
 }
 
@@ -47,6 +66,10 @@ export class FieldIndex {
   readonly #budget: MemoryBudget;
   #remembered = new Map<string, readonly number[]>();
   #age = 0;
+  /** Values until the end of the trial, or of the pause when nothing is remembered. */
+  #untilVerdict = TRIAL;
+  #hits = 0;
+  #remembers = true;
 
   /** @param budget Shared by the indexes of an engine. */
   constructor(budget: MemoryBudget) {
@@ -87,18 +110,30 @@ export class FieldIndex {
   /** The rules woken by a value, each once for a single text; an array's members are joined. */
   wake(value: Value): readonly number[] {
     if (typeof value !== "string") return this.#wakeOther(value);
+    if (--this.#untilVerdict <= 0) this.#judge();
+    if (!this.#remembers || value.length > MAX_REMEMBERED_LENGTH) {
+      return this.wakeText(value.toLowerCase());
+    }
     if (this.#age !== this.#budget.age) {
       this.#age = this.#budget.age;
       this.#remembered = new Map();
     }
     const known = this.#remembered.get(value);
-    if (known !== undefined) return known;
-    const woken = this.wakeText(value.toLowerCase());
-    if (value.length <= MAX_REMEMBERED_LENGTH) {
-      this.#remembered.set(value, woken);
-      this.#budget.spend(value.length);
+    if (known !== undefined) {
+      this.#hits++;
+      return known;
     }
+    const woken = this.wakeText(value.toLowerCase());
+    if (this.#budget.spend(value.length)) this.#remembered.set(value, woken);
     return woken;
+  }
+
+  /** Stops remembering values that do not repeat, and starts again some time later. */
+  #judge(): void {
+    this.#remembers = !this.#remembers || this.#hits >= MIN_HITS;
+    if (!this.#remembers) this.#remembered = new Map();
+    this.#untilVerdict = this.#remembers ? TRIAL : PAUSE;
+    this.#hits = 0;
   }
 
   #wakeOther(value: Value, depth = 0): readonly number[] {
