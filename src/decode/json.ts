@@ -66,6 +66,12 @@ export class JsonEvent implements LogEvent {
     return this.#shape === null ? undefined : this.#shape.get(field);
   }
 
+  topKeys(): readonly string[] | undefined {
+    const root = this.#root;
+    if (!isObject(root) || windowsShape(root) !== undefined) return undefined;
+    return Object.keys(root);
+  }
+
   someText(visit: (text: string) => boolean): boolean {
     this.#readExact();
     return someLeafText(this.#root, scalarText, visit);

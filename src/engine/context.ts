@@ -51,6 +51,11 @@ export class EvaluationContext implements Scope {
     this.#names = names;
   }
 
+  /** Whether fields are only found under their own names. */
+  get hasPlainNames(): boolean {
+    return this.#names.size === 0;
+  }
+
   /** The value rules see: that of the first of the field's names that the event has. */
   value(field: Field): Value | undefined {
     const id = field.id;

@@ -55,6 +55,17 @@ export function keywordGate(words: readonly string[]): TextGate | undefined {
   return expected > 0.5 ? undefined : textGate(chosen);
 }
 
+/** Gates by their words: the partitions of an engine mostly have the same. */
+export class GateCache {
+  readonly #gates = new Map<string, TextGate | undefined>();
+
+  get(words: readonly string[]): TextGate | undefined {
+    const key = words.join("\u0000");
+    if (!this.#gates.has(key)) this.#gates.set(key, keywordGate(words));
+    return this.#gates.get(key);
+  }
+}
+
 function fragmentCost(fragment: string): number {
   return FRAGMENT_COST + VISIT_COST * Math.min(1, expectedHits(fragment));
 }

@@ -23,7 +23,7 @@ import type {
 } from "../sigma/rule.ts";
 import { addressInNetwork } from "./naive_network.ts";
 import { compatible, type EventKind } from "./logsource.ts";
-import { compileRegex } from "./regex/compile.ts";
+import { type CompiledRegex, compileRegex } from "./regex/compile.ts";
 
 /** Where items look for their fields: the event, or one member of an array in it. */
 interface View {
@@ -218,7 +218,7 @@ function patternHolds(
     case "string":
       return text !== undefined && textHolds(pattern.tokens, pattern.operator, pattern.cased, text);
     case "regex":
-      return text !== undefined && compileRegex(pattern.source, pattern.flags).test(text);
+      return text !== undefined && regexOf(pattern.source, pattern.flags).test(text);
     case "cidr":
       return text !== undefined && addressInNetwork(text, pattern.network);
     case "number":
@@ -337,6 +337,16 @@ function compareNumbers(left: string, right: string): number | undefined {
 
 function spellingsOf(value: Value | undefined): readonly (Value | undefined)[] {
   return value instanceof Spellings ? [...value] : [value];
+}
+
+const regexes = new Map<string, CompiledRegex>();
+
+/** There are as many as rules have; compiling one for each event would take most of the time. */
+function regexOf(source: string, flags: string): CompiledRegex {
+  const key = `${flags}/${source}`;
+  let regex = regexes.get(key);
+  if (regex === undefined) regexes.set(key, regex = compileRegex(source, flags));
+  return regex;
 }
 
 function fieldRefHolds(

@@ -27,6 +27,7 @@ import {
   type StaticLogsource,
 } from "./logsource.ts";
 import { MemoryBudget } from "./field_index.ts";
+import { GateCache } from "./keyword_gate.ts";
 import { type IndexedRule, Partition } from "./partition.ts";
 
 /** More channels than this in one input are not the work of Windows. */
@@ -60,6 +61,7 @@ export class Router {
   readonly #partitions = new Map<string, Partition>();
   readonly #stamps: Float64Array;
   readonly #budget = new MemoryBudget();
+  readonly #gates = new GateCache();
 
   constructor(
     rules: readonly DetectionRule[],
@@ -144,7 +146,7 @@ export class Router {
     const key = rules.join();
     let partition = this.#partitions.get(key);
     if (partition === undefined) {
-      partition = new Partition(rules, this.#indexed, this.#stamps, this.#budget);
+      partition = new Partition(rules, this.#indexed, this.#stamps, this.#budget, this.#gates);
       this.#partitions.set(key, partition);
     }
     return partition;

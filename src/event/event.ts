@@ -18,6 +18,12 @@ export interface LogEvent {
   get(field: Field): Value | undefined;
 
   /**
+   * The names at the top of the event, if every field it has begins with one of them: by these a long
+   * list of fields need not be asked for one by one. `undefined` if fields have other names as well.
+   */
+  topKeys?(): readonly string[] | undefined;
+
+  /**
    * A second spelling of the value of `field` that rules may use, such as `{lower-case}` for a GUID
    * that Windows stored as sixteen bytes.
    */

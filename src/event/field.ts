@@ -58,3 +58,17 @@ function parsePath(name: string): readonly PathSegment[] | undefined {
     return { key: key.replace(/\\([[\]])/g, "$1"), indexes };
   });
 }
+
+/**
+ * The keys at the top of an object under which a field can be: its name, and the names its path can
+ * begin with, since a key may have dots of its own.
+ */
+export function topKeysOf(field: Field): ReadonlySet<string> {
+  const keys = new Set([field.name]);
+  let prefix = "";
+  for (const { key } of field.path ?? []) {
+    prefix = prefix === "" && keys.size === 1 ? key : `${prefix}.${key}`;
+    keys.add(prefix);
+  }
+  return keys;
+}
