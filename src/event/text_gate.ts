@@ -63,21 +63,25 @@ export function textGate(fragments: readonly string[]): TextGate {
   };
 }
 
-/** Texts without letters are found by a plain search, twice as fast as by an expression. */
+/**
+ * Texts without letters are found by a plain search, twice as fast as by an expression, and so is the
+ * beginning of the escapes, which few lines have.
+ */
 function jsonTest(fragments: readonly string[]): TextGate["json"] {
   const plain = fragments.filter((fragment) => !/[a-z]/.test(fragment));
-  const expression = new RegExp(
-    [
-      ...fragments.filter((fragment) => !plain.includes(fragment))
-        .map((fragment) => [...fragment].map(anyCase).join("")),
-      HIDDEN_IN_JSON,
-      ...(fragments.some((fragment) => NUMBER_PART.test(fragment)) ? [REWRITTEN_NUMBER] : []),
-    ].join("|"),
-  );
+  const lettered = fragments.filter((fragment) => !plain.includes(fragment));
+  const anyLettered = lettered.length === 0
+    ? undefined
+    : new RegExp(lettered.map((fragment) => [...fragment].map(anyCase).join("")).join("|"));
+  const rewritten = fragments.some((fragment) => NUMBER_PART.test(fragment))
+    ? new RegExp(REWRITTEN_NUMBER)
+    : undefined;
+  const hidden = new RegExp(HIDDEN_IN_JSON);
   return {
     test: (text) => {
       for (const fragment of plain) if (text.includes(fragment)) return true;
-      return expression.test(text);
+      if (text.includes("\\u") && hidden.test(text)) return true;
+      return anyLettered?.test(text) === true || rewritten?.test(text) === true;
     },
   };
 }
