@@ -105,6 +105,15 @@ function fieldMatcher(item: Item, field: Field): Matcher {
   };
 }
 
+const keywordMatchers = new WeakMap<Item, Matcher>();
+
+/** Whether a keyword item holds for the event of `context`. */
+export function keywordsHold(item: Item, context: EvaluationContext): boolean {
+  let matcher = keywordMatchers.get(item);
+  if (matcher === undefined) keywordMatchers.set(item, matcher = keywordMatcher(item));
+  return matcher(context);
+}
+
 function keywordMatcher(item: Item): Matcher {
   const known = existsWithoutField(item);
   if (known !== undefined) return () => known;
@@ -172,7 +181,7 @@ function atLeast(need: number, matchers: readonly Matcher[]): Matcher {
 
 /** Tests one member of an array; `context` is for `fieldref`, which sees the whole event. */
 export type MemberTest = (member: Value, context: EvaluationContext) => boolean;
-type ArrayTest = (value: Value | undefined, context: EvaluationContext) => boolean;
+export type ArrayTest = (value: Value | undefined, context: EvaluationContext) => boolean;
 
 /** Compiles an array block; the test takes the array's value. */
 export function compileArray(quantifier: ArrayQuantifier, body: ArrayBody): ArrayTest {

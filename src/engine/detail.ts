@@ -7,16 +7,10 @@ import { internField } from "../event/field.ts";
 import type { Value } from "../event/value.ts";
 import { includesEvent } from "../sigma/attributes.ts";
 import type { Condition, Detection, DetectionRule, Item, Selection } from "../sigma/rule.ts";
-import { compileArray } from "./compile.ts";
+import { type ArrayTest, compileArray, keywordsHold } from "./compile.ts";
 import type { EvaluationContext } from "./context.ts";
 import { describeItem } from "./describe.ts";
-import {
-  compileItem,
-  compileKeywords,
-  existsWithoutField,
-  type ItemTest,
-  type KeywordTest,
-} from "./item_test.ts";
+import { compileItem, compileKeywords, type ItemTest, type KeywordTest } from "./item_test.ts";
 import type { DetectionResult, FieldMatch, MatchDetail } from "./result.ts";
 
 /** A keyword found in very many places is reported in this many. */
@@ -31,6 +25,8 @@ export interface DetailOptions {
 export class ResultBuilder {
   readonly #options: DetailOptions;
   readonly #tests = new WeakMap<Item, ItemTest>();
+  readonly #keywords = new WeakMap<Item, readonly KeywordTest[]>();
+  readonly #blocks = new WeakMap<Detection, ArrayTest>();
 
   constructor(options: DetailOptions) {
     this.#options = options;
@@ -92,7 +88,11 @@ export class ResultBuilder {
       case "keywords":
         return this.itemHolds(detection.item, context);
       case "array": {
-        const block = compileArray(detection.quantifier, detection.body);
+        let block = this.#blocks.get(detection);
+        if (block === undefined) {
+          block = compileArray(detection.quantifier, detection.body);
+          this.#blocks.set(detection, block);
+        }
         return block(context.value(internField(detection.field)), context);
       }
     }
@@ -159,15 +159,16 @@ export class ResultBuilder {
     context: EvaluationContext,
     fields: FieldMatch[],
   ): void {
-    const tests = compileKeywords(item);
+    let tests = this.#keywords.get(item);
+    if (tests === undefined) this.#keywords.set(item, tests = compileKeywords(item));
     const description = this.#description(item, selection);
     let hits = 0;
-    context.event.someText((text) => {
-      const lower = text.toLowerCase();
-      if (!tests.some((test) => test(text, lower, context))) return false;
+    for (const [at, text] of context.texts().entries()) {
+      const lower = context.lowerText(at);
+      if (!tests.some((test) => test(text, lower, context))) continue;
       fields.push({ field: "keyword", value: text, ...description });
-      return ++hits === MAX_KEYWORD_HITS;
-    });
+      if (++hits === MAX_KEYWORD_HITS) break;
+    }
   }
 
   #description(item: Item, selection: string): Omit<FieldMatch, "field" | "value"> {
@@ -187,17 +188,6 @@ export class ResultBuilder {
 /** The value as the event has it, in one spelling. */
 function ownValue(name: string, context: EvaluationContext): Value | undefined {
   return context.plainValue(internField(name));
-}
-
-/** Whether a keyword item holds for the event of `context`. */
-export function keywordsHold(item: Item, context: EvaluationContext): boolean {
-  const known = existsWithoutField(item);
-  if (known !== undefined) return known;
-  const tests = compileKeywords(item);
-  const found = (test: KeywordTest) =>
-    context.event.someText((text) => test(text, text.toLowerCase(), context));
-  const holds = item.all ? tests.every(found) : tests.some(found);
-  return holds !== item.negated;
 }
 
 /**

@@ -102,7 +102,7 @@ export class RuleEngine {
     matched.length = 0;
     const fields = this.#options.logsourceFields;
     const router = fields === undefined ? this.#router : this.#routerOf(event, fields);
-    router.route(context).evaluate(context, matched);
+    for (const partition of router.route(context)) partition.evaluate(context, matched);
     if (matched.length === 0) return NO_MATCHES;
     return matched.length === 1 ? matched : matched.sort((left, right) => left - right);
   }

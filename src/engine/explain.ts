@@ -21,9 +21,8 @@ import type {
   Level,
   Selection,
 } from "../sigma/rule.ts";
-import { compileBody } from "./compile.ts";
+import { compileBody, keywordsHold } from "./compile.ts";
 import { EvaluationContext } from "./context.ts";
-import { keywordsHold } from "./detail.ts";
 import { type ItemNode, ItemTracer } from "./explain_item.ts";
 import {
   compatible,

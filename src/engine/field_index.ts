@@ -22,6 +22,8 @@ const PAUSE = 32 * TRIAL;
 const MAX_REFUSALS = 1 << 19;
 /** What an entry takes beside its text, in characters. */
 const ENTRY_CHARACTERS = 64;
+/** What each rule that an entry wakes takes, in characters. */
+const RULE_CHARACTERS = 8;
 const EDGE = 3;
 const MAX_ARRAY_DEPTH = 64;
 const NONE: readonly number[] = [];
@@ -38,10 +40,10 @@ export class MemoryBudget {
   #left = MAX_REMEMBERED_CHARACTERS;
   #refusals = 0;
 
-  /** Whether a text of `length` characters may be remembered. */
-  spend(length: number): boolean {
+  /** Whether an entry of so many characters may be remembered. */
+  spend(characters: number): boolean {
     if (this.#left > 0) {
-      this.#left -= length + ENTRY_CHARACTERS;
+      this.#left -= characters + ENTRY_CHARACTERS;
       return true;
     }
     if (++this.#refusals > MAX_REFUSALS) {
@@ -124,7 +126,9 @@ export class FieldIndex {
       return known;
     }
     const woken = this.wakeText(value.toLowerCase());
-    if (this.#budget.spend(value.length)) this.#remembered.set(value, woken);
+    if (this.#budget.spend(value.length + woken.length * RULE_CHARACTERS)) {
+      this.#remembered.set(value, woken);
+    }
     return woken;
   }
 

@@ -1,5 +1,5 @@
 /**
- * From an event to the partition of rules that can match it.
+ * From an event to the partitions of rules that can match it.
  *
  * Everything the tables of `logsource.ts` say about a (channel, event id) is worked out when the
  * first such event is met. How many kinds there are is bounded by what the rules tell apart, not by
@@ -33,8 +33,11 @@ import { type IndexedRule, Partition } from "./partition.ts";
 /** More channels than this in one input are not the work of Windows. */
 const MAX_CHANNELS = 4096;
 
+/** A partition of fewer rules is cheaper to build again than to evaluate beside another. */
+const MANY_RULES = 64;
+
 interface RoutedKind {
-  readonly partition: Partition;
+  readonly partitions: readonly Partition[];
   readonly names: ReadonlyMap<string, readonly Field[]>;
 }
 
@@ -84,8 +87,8 @@ export class Router {
     return this.#partitions.values();
   }
 
-  /** The partition for the event of `context`, which is told the names of its fields. */
-  route(context: EvaluationContext): Partition {
+  /** The partitions for the event of `context`, which is told the names of its fields. */
+  route(context: EvaluationContext): readonly Partition[] {
     const { event } = context;
     const channel = event.get(CHANNEL_FIELD);
     const kinds = typeof channel === "string"
@@ -102,7 +105,7 @@ export class Router {
       kinds.set(kindId, kind);
     }
     context.useNames(kind.names);
-    return kind.partition;
+    return kind.partitions;
   }
 
   /** Unknown channels are told apart by who writes to them as well. */
@@ -130,23 +133,35 @@ export class Router {
     const { logsource, names } = this.#routing
       ? eventKind({ ...traits, eventId }, this.#fixed)
       : { logsource: {}, names: NO_NAMES };
-    return { partition: this.#partition(logsource, eventId), names };
+    return { partitions: this.#partitionsFor(logsource, eventId), names };
   }
 
-  #partition(logsource: EventLogsource, eventId: number | undefined): Partition {
-    const rules: number[] = [];
+  /**
+   * The partitions whose rules together can match. Where many rules do not depend on the event id, they
+   * stand in a partition that all ids share: an index of thousands of rules must not be built, and
+   * kept, for each id.
+   */
+  #partitionsFor(logsource: EventLogsource, eventId: number | undefined): readonly Partition[] {
+    const common: number[] = [];
+    const own: number[] = [];
     for (const group of this.#groups) {
       if (!compatible(group.logsource, logsource)) continue;
       for (const number of group.rules) {
         const ids = this.#indexed[number]!.eventIds;
-        if (eventId === undefined || ids === undefined || ids.has(eventId)) rules.push(number);
+        if (ids === undefined) common.push(number);
+        else if (eventId === undefined || ids.has(eventId)) own.push(number);
       }
     }
-    rules.sort((left, right) => left - right);
-    const key = rules.join();
+    const parts = common.length < MANY_RULES ? [[...common, ...own]] : [common, own];
+    return parts.filter((rules) => rules.length > 0).map((rules) => this.#partition(rules));
+  }
+
+  #partition(rules: readonly number[]): Partition {
+    const sorted = [...rules].sort((left, right) => left - right);
+    const key = sorted.join();
     let partition = this.#partitions.get(key);
     if (partition === undefined) {
-      partition = new Partition(rules, this.#indexed, this.#stamps, this.#budget, this.#gates);
+      partition = new Partition(sorted, this.#indexed, this.#stamps, this.#budget, this.#gates);
       this.#partitions.set(key, partition);
     }
     return partition;
