@@ -178,7 +178,8 @@ class ChunkWalk {
 
   #problem(reason: EvtxProblemReason, at: number, message: string): void {
     const offset = this.#chunkOffset + at;
-    this.#onProblem({ reason, message: `Cannot decode record at ${offset}: ${message}`, offset });
+    const what = reason === "chunk_magic" ? "chunk" : "record";
+    this.#onProblem({ reason, message: `Cannot decode ${what} at ${offset}: ${message}`, offset });
   }
 }
 
