@@ -10,7 +10,7 @@ import { SubstringIndex } from "./substring_index.ts";
 import type { Witness } from "./witness.ts";
 
 /** Longer texts hardly ever repeat. */
-const MAX_REMEMBERED_LENGTH = 512;
+const MAX_REMEMBERED_LENGTH = 2048;
 /** What all fields of an engine remember together, in characters. */
 const MAX_REMEMBERED_CHARACTERS = 2 << 20;
 /** After so many values a field decides whether remembering them pays: at least a third did repeat. */
