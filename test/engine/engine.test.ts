@@ -6,6 +6,7 @@ import { decodeJson } from "../../src/decode/json.ts";
 import { RuleEngine } from "../../src/engine/engine.ts";
 import type { LogEvent } from "../../src/event/event.ts";
 import { jsonText } from "../../src/event/json_text.ts";
+import { parseRules } from "../../src/sigma/parse.ts";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
 import { eventJson, rule, shownRule } from "../arbitraries/sigma_rule.ts";
 
@@ -25,6 +26,15 @@ function withSpelling(event: LogEvent): LogEvent {
     toValue: () => event.toValue(),
   };
 }
+
+/**
+ * Rules for fields that no event has: with so many, rules that name no event id get a partition of
+ * their own, and fields are probed by the keys of the event.
+ */
+const FILLERS: readonly DetectionRule[] = Array.from({ length: 120 }, (_, number) => {
+  const text = `title: Filler ${number}\ndetection:\n  s: {Filler${number}: x}\n  condition: s\n`;
+  return parseRules(text, "filler.yml").rules[0]!;
+});
 
 /** What a failed run is about: the event, and of each rule that only one side found what matters. */
 function difference(
@@ -48,7 +58,9 @@ for (const logsourceRouting of [true, false]) {
         fc.array(rule, { minLength: 1, maxLength: 5 }),
         fc.array(eventJson, { minLength: 1, maxLength: 4 }),
         fc.boolean(),
-        (rules, events, spelled) => {
+        fc.boolean(),
+        (own, events, spelled, many) => {
+          const rules = many ? [...own, ...FILLERS] : own;
           const indexed = new RuleEngine(rules, { logsourceRouting });
           const naive = new RuleEngine(rules, { logsourceRouting, index: false });
           for (const json of events) {
