@@ -8,6 +8,7 @@
 import type { Field } from "../event/field.ts";
 import { lookup } from "../event/lookup.ts";
 import { isObject, type Value, type ValueObject } from "../event/value.ts";
+import { EVENT_BRANCHES, SYSTEM_ATTRIBUTES, SYSTEM_CHILDREN } from "./windows_names.ts";
 
 /** Answers flat Sigma names from a nested event. */
 export interface WindowsShape {
@@ -23,40 +24,6 @@ export function windowsShape(root: Value): WindowsShape | undefined {
   if (isObject(winlog)) return winlogShape(winlog, root);
   return undefined;
 }
-
-const SYSTEM_ATTRIBUTES: Readonly<Record<string, readonly [element: string, attribute: string]>> = {
-  "Provider_Name": ["Provider", "Name"],
-  "ProviderName": ["Provider", "Name"],
-  "Provider": ["Provider", "Name"],
-  "EventSourceName": ["Provider", "EventSourceName"],
-  "Provider_Guid": ["Provider", "Guid"],
-  "ProviderGuid": ["Provider", "Guid"],
-  "Qualifiers": ["EventID", "Qualifiers"],
-  "TimeCreated": ["TimeCreated", "SystemTime"],
-  "SystemTime": ["TimeCreated", "SystemTime"],
-  "TimeCreated_SystemTime": ["TimeCreated", "SystemTime"],
-  "Execution_ProcessID": ["Execution", "ProcessID"],
-  "Execution_ThreadID": ["Execution", "ThreadID"],
-  "UserID": ["Security", "UserID"],
-  "Security_UserID": ["Security", "UserID"],
-  "ActivityID": ["Correlation", "ActivityID"],
-  "RelatedActivityID": ["Correlation", "RelatedActivityID"],
-};
-
-const SYSTEM_CHILDREN: ReadonlySet<string> = new Set([
-  "EventID",
-  "Version",
-  "Level",
-  "Task",
-  "Opcode",
-  "Keywords",
-  "EventRecordID",
-  "Channel",
-  "Computer",
-]);
-
-/** What a path may begin with in place of `Event.`. */
-const BRANCHES: ReadonlySet<string> = new Set(["System", "EventData", "UserData", "RenderingInfo"]);
 
 /** Elements of `UserData` deeper than this are not looked at. */
 const MAX_USER_DATA_DEPTH = 8;
@@ -87,7 +54,7 @@ function dumpedShape(event: ValueObject, system: ValueObject): WindowsShape {
       }
       if (name === "Data") return isObject(data) ? elementText(own(data, "Data")) : undefined;
       if (name === "Message") return messageText(event["RenderingInfo"]);
-      if (BRANCHES.has(path?.[0]?.key ?? name)) return lookup(event, field);
+      if (EVENT_BRANCHES.has(path?.[0]?.key ?? name)) return lookup(event, field);
       return positional(field, isObject(data) ? elementText(own(data, "Data")) : undefined);
     },
   };
@@ -102,8 +69,9 @@ function systemAttribute(system: ValueObject, name: string): Value | undefined {
   if (name === "SourceName") {
     return systemAttribute(system, "EventSourceName") ?? systemAttribute(system, "Provider_Name");
   }
-  if (!Object.hasOwn(SYSTEM_ATTRIBUTES, name)) return undefined;
-  const [element, attribute] = SYSTEM_ATTRIBUTES[name]!;
+  const place = SYSTEM_ATTRIBUTES.get(name);
+  if (place === undefined) return undefined;
+  const [element, attribute] = place;
   // `evtx_dump --separate-json-attributes` and chainsaw keep attributes beside the element.
   const beside = own(system, `${element}_attributes`);
   const parent = own(system, element);

@@ -1,6 +1,6 @@
 /**
  * What must not hurt: damaged and hostile data, hostile rules, files that cannot be read or written,
- * readers that go away, Ctrl-C.
+ * readers that go away, Ctrl-C. Long because it is one list: each case makes its own bad input.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";

@@ -27,46 +27,7 @@ import {
   SLOT,
   Source,
 } from "./source.ts";
-
-/** System children under their own names; these beat EventData fields of the same name. */
-const SYSTEM_CHILDREN: ReadonlySet<string> = new Set([
-  "Version",
-  "Level",
-  "Task",
-  "Opcode",
-  "Keywords",
-  "EventRecordID",
-  "Channel",
-  "Computer",
-]);
-
-/** Attributes of System children; an EventData field of the same name beats these. */
-const SYSTEM_ATTRIBUTES: ReadonlyMap<string, readonly [element: string, attribute: string]> =
-  new Map([
-    ["Provider_Name", ["Provider", "Name"]],
-    ["ProviderName", ["Provider", "Name"]],
-    ["Provider", ["Provider", "Name"]],
-    ["Provider_Guid", ["Provider", "Guid"]],
-    ["ProviderGuid", ["Provider", "Guid"]],
-    ["EventSourceName", ["Provider", "EventSourceName"]],
-    ["TimeCreated", ["TimeCreated", "SystemTime"]],
-    ["SystemTime", ["TimeCreated", "SystemTime"]],
-    ["TimeCreated_SystemTime", ["TimeCreated", "SystemTime"]],
-    ["Execution_ProcessID", ["Execution", "ProcessID"]],
-    ["Execution_ThreadID", ["Execution", "ThreadID"]],
-    ["ActivityID", ["Correlation", "ActivityID"]],
-    ["RelatedActivityID", ["Correlation", "RelatedActivityID"]],
-    ["UserID", ["Security", "UserID"]],
-    ["Security_UserID", ["Security", "UserID"]],
-  ]);
-
-/** Roots of the projection that a name may begin with in place of `Event.`. */
-const BRANCHES: ReadonlySet<string> = new Set([
-  "System",
-  "EventData",
-  "UserData",
-  "RenderingInfo",
-]);
+import { EVENT_BRANCHES, SYSTEM_ATTRIBUTES, SYSTEM_CHILDREN } from "../windows_names.ts";
 
 export class Layout {
   /** Dense, from 0, within a decoder; -1 for a tree that belongs to one record. */
@@ -190,7 +151,7 @@ export class Layout {
       if (childOf(rendering, "Message") !== undefined) return childSource(rendering, "Message");
     }
     if (name === this.root.name) return pathSource(field);
-    if (BRANCHES.has(name) || (path !== undefined && BRANCHES.has(path[0]!.key))) {
+    if (EVENT_BRANCHES.has(name) || (path !== undefined && EVENT_BRANCHES.has(path[0]!.key))) {
       return this.#findPath(internField(`${this.root.name}.${name}`));
     }
     return this.#findMember(field);
