@@ -13,8 +13,9 @@ import type { DetectionResult } from "../../src/engine/result.ts";
 import type { LogEvent } from "../../src/event/event.ts";
 import { internField } from "../../src/event/field.ts";
 import { jsonText } from "../../src/event/json_text.ts";
-import { parseTimestamp, TIMESTAMP_FIELDS } from "../../src/event/timestamp.ts";
-import { scalarText, type Value } from "../../src/event/value.ts";
+import { eventComputer, eventTimestamp } from "../../src/event/facts.ts";
+import { TIMESTAMP_FIELDS } from "../../src/event/timestamp.ts";
+import { scalarText } from "../../src/event/value.ts";
 import { gunzipBlocks, isGzip, readBlocks, readGzipBlocks } from "../../src/ingest/blocks.ts";
 import { EvtxDecoder } from "../../src/decode/evtx/decoder.ts";
 import type { EvtxProblem } from "../../src/decode/evtx/errors.ts";
@@ -31,17 +32,7 @@ import {
   type ScanUnit,
 } from "./types.ts";
 
-/** Fields that name the host, in the order they are tried. */
-const COMPUTER_FIELDS = [
-  "Computer",
-  "Hostname",
-  "ComputerName",
-  "host.name",
-  "hostname",
-  "host",
-  "HOSTNAME",
-].map(internField);
-const TIME_FIELDS = TIMESTAMP_FIELDS.map(internField);
+const FIRST_TIME_FIELD = internField(TIMESTAMP_FIELDS[0]!);
 const CHANNEL_FIELD = internField("Channel");
 /** Chunks between two looks at the clock and at Ctrl-C: 1 MiB. */
 const MAX_CHUNKS_PER_STEP = 16;
@@ -265,7 +256,7 @@ export class UnitScanner {
       time: when ?? Infinity,
       timestamp,
       channel: scalarText(event.get(CHANNEL_FIELD)),
-      computer: firstText(event),
+      computer: eventComputer(event),
     });
   }
 
@@ -274,7 +265,7 @@ export class UnitScanner {
    * those that widen the range are parsed.
    */
   #noteTime(event: LogEvent): void {
-    const text = event.get(TIME_FIELDS[0]!);
+    const text = event.get(FIRST_TIME_FIELD);
     if (typeof text === "string" && text.length === this.#earliest.length && text.endsWith("Z")) {
       if (text >= this.#earliest && text <= this.#latest) return;
     }
@@ -458,28 +449,4 @@ async function peek(
 /** The chunk of an EVTX file that begins at a byte offset. */
 function chunkNumber(offset: number): number {
   return Math.max(0, Math.ceil((offset - FILE_HEADER_SIZE) / CHUNK_SIZE));
-}
-
-/** The event's instant in milliseconds and as an ISO 8601 text. */
-function eventTimestamp(event: LogEvent): readonly [number | undefined, string | undefined] {
-  for (const field of TIME_FIELDS) {
-    const value = event.get(field);
-    const time = parseTimestamp(value);
-    if (time !== undefined) return [time, isoText(value, time)];
-  }
-  return [undefined, undefined];
-}
-
-/** A text that is already in the usual form keeps its digits beyond the millisecond. */
-function isoText(value: Value | undefined, time: number): string {
-  if (typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)) return value;
-  return new Date(time).toISOString();
-}
-
-function firstText(event: LogEvent): string | undefined {
-  for (const field of COMPUTER_FIELDS) {
-    const text = scalarText(event.get(field));
-    if (text !== undefined && text !== "") return text;
-  }
-  return undefined;
 }

@@ -54,14 +54,16 @@ export function isBundle(head: Uint8Array): boolean {
  *
  * @param skipped See `BundleHeader`.
  * @param privateKey A PEM-encoded Ed25519 key to sign with.
+ * @param packLevel Of gzip.
  */
 export function encodeBundle(
   content: StoreContent,
   skipped: number,
   privateKey?: string,
+  packLevel: 1 | 9 = 9,
 ): Uint8Array {
   const { rules, correlations, filters } = content;
-  const packed = encodeRules(content, 9);
+  const packed = encodeRules(content, packLevel);
   const digest = createHash("sha256").update(packed).digest();
   const header: BundleHeader = {
     picket_bundle: BUNDLE_VERSION,

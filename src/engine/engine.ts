@@ -56,6 +56,8 @@ export class RuleEngine {
   readonly #router: Router;
   /** By what events state of their logsource. */
   readonly #stated = new Map<string, Router>();
+  /** The same, by the very object that a caller gives again and again. */
+  readonly #given = new WeakMap<StaticLogsource, Router>();
   #named: ReadonlySet<string> | undefined;
   readonly #results: ResultBuilder;
   readonly #matched: number[] = [];
@@ -76,10 +78,25 @@ export class RuleEngine {
     return new Router(this.rules, this.#indexed, this.#options.logsourceRouting ?? true, fixed);
   }
 
-  /** The router for events that state what this one states. */
-  #routerOf(event: LogEvent, fields: LogsourceFields): Router {
+  /** The router for events that state what this one states, or for which it is `given`. */
+  #routerOf(event: LogEvent, given: StaticLogsource | undefined): Router {
+    const fields = this.#options.logsourceFields;
+    if (fields === undefined) {
+      if (given === undefined) return this.#router;
+      let router = this.#given.get(given);
+      if (router === undefined) this.#given.set(given, router = this.#statedRouter(given));
+      return router;
+    }
+    return this.#statedRouter(statedLogsource(event, fields, this.#fixed(given)));
+  }
+
+  /** What is known of an event beforehand. */
+  #fixed(given: StaticLogsource | undefined): StaticLogsource {
+    return given ?? this.#options.logsource ?? {};
+  }
+
+  #statedRouter(stated: StaticLogsource): Router {
     const known = this.#named ??= namedLogsources(this.rules);
-    const stated = statedLogsource(event, fields, this.#options.logsource ?? {});
     // All names that no rule has mean the same, so that events cannot make up routers.
     const key = JSON.stringify(
       stated,
@@ -93,23 +110,28 @@ export class RuleEngine {
     return router;
   }
 
-  /** The numbers of the rules that match, ascending. The array is only valid until the next call. */
-  match(event: LogEvent): readonly number[] {
+  /**
+   * The numbers of the rules that match, ascending. The array is only valid until the next call.
+   *
+   * @param logsource What is known of this event, in place of the engine's `logsource` option.
+   */
+  match(event: LogEvent, logsource?: StaticLogsource): readonly number[] {
     const context = this.#context;
     context.begin(event);
-    if (this.#options.index === false) return this.#matchNaively(event);
+    if (this.#options.index === false) return this.#matchNaively(event, logsource);
     const matched = this.#matched;
     matched.length = 0;
-    const fields = this.#options.logsourceFields;
-    const router = fields === undefined ? this.#router : this.#routerOf(event, fields);
-    for (const partition of router.route(context)) partition.evaluate(context, matched);
+    for (const partition of this.#routerOf(event, logsource).route(context)) {
+      partition.evaluate(context, matched);
+    }
     if (matched.length === 0) return NO_MATCHES;
     return matched.length === 1 ? matched : matched.sort((left, right) => left - right);
   }
 
-  #matchNaively(event: LogEvent): readonly number[] {
-    const { logsource = {}, logsourceFields: fields, logsourceRouting } = this.#options;
-    const fixed = fields === undefined ? logsource : statedLogsource(event, fields, logsource);
+  #matchNaively(event: LogEvent, given: StaticLogsource | undefined): readonly number[] {
+    const { logsourceFields: fields, logsourceRouting } = this.#options;
+    const known = this.#fixed(given);
+    const fixed = fields === undefined ? known : statedLogsource(event, fields, known);
     const kind = logsourceRouting === false
       ? { logsource: {}, names: new Map() }
       : eventKind(eventTraits(event), fixed);
@@ -122,9 +144,9 @@ export class RuleEngine {
     return this.#lastMatched;
   }
 
-  /** The results of the rules that match, in the order of the rules. */
-  evaluate(event: LogEvent): readonly DetectionResult[] {
-    const matched = this.match(event);
+  /** The results of the rules that match, in the order of the rules; `logsource` as for `match`. */
+  evaluate(event: LogEvent, logsource?: StaticLogsource): readonly DetectionResult[] {
+    const matched = this.match(event, logsource);
     this.#lastMatched = matched;
     if (matched.length === 0) return NO_RESULTS;
     return matched.map((number) => this.#results.build(this.rules[number]!, this.#context));

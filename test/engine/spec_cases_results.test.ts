@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type EngineOptions, RuleEngine } from "../../src/engine/engine.ts";
 import type { FieldMatch } from "../../src/engine/result.ts";
+import { decodeJson } from "../../src/decode/json.ts";
 import { jsonText } from "../../src/event/json_text.ts";
 import {
   collectionOf,
@@ -202,6 +203,20 @@ test("19.2, 28.5 #128, #129: an event tells its own logsource", () => {
     3,
     4,
   ]);
+});
+
+test("RuleEngine: a logsource given with an event stands in place of the engine's own", () => {
+  const rules = rulesOf([LOGGED("{product: linux}"), LOGGED("{service: sshd}")].join("---\n"));
+  const event = decodeJson('{"A":1}');
+  const linux = { product: "linux", service: "cron" };
+  for (const index of [true, false]) {
+    const engine = new RuleEngine(rules, { index, logsource: { product: "windows" } });
+    assert.deepEqual([...engine.match(event)], [1], "its own");
+    assert.deepEqual([...engine.match(event, linux)], [0]);
+    assert.deepEqual([...engine.match(event, { service: "sshd" })], [0, 1]);
+    assert.deepEqual([...engine.match(event)], [1], "its own again");
+    assert.equal(engine.evaluate(event, linux)[0]?.rule_title, rules[0]?.title);
+  }
 });
 
 test("21: custom attributes, the later source winning, SigmaHQ's own dropped", () => {

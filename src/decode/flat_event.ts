@@ -1,0 +1,82 @@
+/**
+ * Events without structure: named texts, and lines that are nothing but text.
+ */
+import type { LogEvent } from "../event/event.ts";
+import type { Field } from "../event/field.ts";
+import type { Value } from "../event/value.ts";
+
+/** The field that holds the text of a line, or of a message, that has no fields of its own. */
+export const RAW_FIELD = "_raw";
+
+/** Fields that Picket adds begin so; keywords are not looked for in them, `_raw` apart. */
+const ADDED = "_";
+
+/**
+ * An event of named texts, such as a syslog message. Names are found as they are written, without
+ * paths; of a name that stands twice the first counts, as a JSON object the last.
+ *
+ * @see inputs.md, section 4
+ */
+export class FlatEvent implements LogEvent {
+  readonly #fields: readonly (readonly [name: string, text: string])[];
+  #byName: Map<string, string> | undefined;
+
+  constructor(fields: readonly (readonly [name: string, text: string])[]) {
+    this.#fields = fields;
+  }
+
+  get(field: Field): Value | undefined {
+    return (this.#byName ??= firstOfEach(this.#fields)).get(field.name);
+  }
+
+  topKeys(): readonly string[] {
+    return this.#fields.map(([name]) => name);
+  }
+
+  someText(visit: (text: string) => boolean): boolean {
+    return this.#fields.some(([name, text]) =>
+      (name === RAW_FIELD || !name.startsWith(ADDED)) && visit(text)
+    );
+  }
+
+  toValue(): Value {
+    return Object.fromEntries(this.#fields);
+  }
+}
+
+function firstOfEach(fields: readonly (readonly [string, string])[]): Map<string, string> {
+  const byName = new Map<string, string>();
+  for (const [name, text] of fields) if (!byName.has(name)) byName.set(name, text);
+  return byName;
+}
+
+const NO_KEYS: readonly string[] = [];
+
+/**
+ * A line of text: keywords are looked for in it, every field is absent.
+ *
+ * @see inputs.md, section 9
+ */
+export class PlainEvent implements LogEvent {
+  readonly #line: string;
+
+  constructor(line: string) {
+    this.#line = line;
+  }
+
+  get(): undefined {
+    return undefined;
+  }
+
+  topKeys(): readonly string[] {
+    return NO_KEYS;
+  }
+
+  someText(visit: (text: string) => boolean): boolean {
+    return visit(this.#line);
+  }
+
+  toValue(): Value {
+    return { [RAW_FIELD]: this.#line };
+  }
+}
