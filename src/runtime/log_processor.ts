@@ -36,7 +36,103 @@ export interface BatchResult {
   readonly events: number;
 }
 
+/** What is told while a batch is evaluated. `index` counts the inputs from 0. */
+export interface BatchVisitor {
+  /** Called for events with results only. */
+  matched(index: number, event: LogEvent, results: readonly DetectionResult[]): void;
+  failed(failure: ParseFailure): void;
+  /** Called for every event before it is evaluated. */
+  decoded?(index: number, event: LogEvent): void;
+}
+
 const NO_RESULTS: readonly DetectionResult[] = [];
+/** Events between two looks at the clock: some tenths of a millisecond. */
+const EVENTS_PER_LOOK = 32;
+
+/** A batch on its way through the rules. */
+export class BatchRun {
+  readonly #engine: RuntimeEngine;
+  readonly #inputs: readonly (string | LogEvent)[];
+  readonly #options: BatchOptions;
+  readonly #visitor: BatchVisitor;
+  readonly #metrics: MetricsHook;
+  #next = 0;
+  #events = 0;
+  #matches = 0;
+  #seconds = 0;
+
+  constructor(
+    engine: RuntimeEngine,
+    inputs: readonly (string | LogEvent)[],
+    options: BatchOptions,
+    visitor: BatchVisitor,
+    metrics: MetricsHook,
+  ) {
+    this.#engine = engine;
+    this.#inputs = inputs;
+    this.#options = options;
+    this.#visitor = visitor;
+    this.#metrics = metrics;
+  }
+
+  /** Events that have been evaluated. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /**
+   * Evaluates for about `forMs` milliseconds.
+   *
+   * @returns Whether the batch is finished.
+   */
+  step(forMs: number): boolean {
+    const startedAt = performance.now();
+    const inputs = this.#inputs;
+    while (this.#next < inputs.length) {
+      const end = Math.min(inputs.length, this.#next + EVENTS_PER_LOOK);
+      for (; this.#next < end; this.#next++) this.#one(this.#next, inputs[this.#next]!);
+      if (performance.now() - startedAt >= forMs) break;
+    }
+    this.#seconds += (performance.now() - startedAt) / 1000;
+    if (this.#next < inputs.length) return false;
+    this.#count();
+    return true;
+  }
+
+  #one(index: number, input: string | LogEvent): void {
+    const { format = "auto", filter } = this.#options;
+    try {
+      const event = typeof input === "string" ? parseLine(input, format, this.#options) : input;
+      if (event === undefined) return;
+      if (filter === undefined) this.#evaluate(index, event);
+      else for (const made of filter(event)) this.#evaluate(index, made);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      const reason = error.code.toLowerCase();
+      this.#metrics.onParseError(format, reason);
+      this.#visitor.failed({ index, reason, message: error.message });
+    }
+  }
+
+  #evaluate(index: number, event: LogEvent): void {
+    this.#events++;
+    this.#visitor.decoded?.(index, event);
+    const results = this.#engine.evaluate(event, this.#options.logsource);
+    if (results.length === 0) return;
+    this.#matches += results.length;
+    this.#visitor.matched(index, event, results);
+  }
+
+  #count(): void {
+    const metrics = this.#metrics;
+    const events = this.#events;
+    metrics.observeBatchSize(events);
+    metrics.onEventsProcessed(events);
+    if (events > 0) metrics.observeProcessingLatency(this.#seconds / events, events);
+    metrics.observeBatchPhase?.("evaluate", this.#seconds);
+    if (this.#matches > 0) metrics.onDetectionMatches(this.#matches);
+  }
+}
 
 /**
  * Evaluates batches of lines and reloads rules between them.
@@ -91,66 +187,26 @@ export class LogProcessor {
   /** The same, and which inputs were not events. An input may be an event already. */
   processBatchDetailed(
     inputs: readonly (string | LogEvent)[],
-    options: BatchOptions,
+    options: BatchOptions = {},
   ): BatchResult {
-    const engine = this.#engine;
-    const results: (readonly DetectionResult[])[] = [];
+    const results = inputs.map(() => NO_RESULTS);
     const failures: ParseFailure[] = [];
-    let events = 0;
-    let matches = 0;
-    const startedAt = performance.now();
-    for (const [index, input] of inputs.entries()) {
-      const found = this.#processOne(engine, input, options, (event) => {
-        events++;
-        return event;
-      }, (reason, message) => failures.push({ index, reason, message }));
-      matches += found.length;
-      results.push(found);
-    }
-    this.#count(events, matches, failures, options.format ?? "auto", startedAt);
-    return { results, failures, events };
+    const run = this.startBatch(inputs, options, {
+      // An input that a filter made several events of has the results of all of them.
+      matched: (index, _event, found) => results[index] = [...results[index]!, ...found],
+      failed: (failure) => failures.push(failure),
+    });
+    run.step(Infinity);
+    return { results, failures, events: run.events };
   }
 
-  #processOne(
-    engine: RuntimeEngine,
-    input: string | LogEvent,
+  /** Begins a batch that is evaluated in steps, all of them with the rules of now. */
+  startBatch(
+    inputs: readonly (string | LogEvent)[],
     options: BatchOptions,
-    counted: (event: LogEvent) => LogEvent,
-    fail: (reason: string, message: string) => void,
-  ): readonly DetectionResult[] {
-    let events: readonly LogEvent[];
-    try {
-      const event = typeof input === "string"
-        ? parseLine(input, options.format ?? "auto", options)
-        : input;
-      if (event === undefined) return NO_RESULTS;
-      if (options.filter === undefined) {
-        return engine.evaluate(counted(event), options.logsource);
-      }
-      events = options.filter(event);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      fail(error.code.toLowerCase(), error.message);
-      return NO_RESULTS;
-    }
-    return events.flatMap((event) => engine.evaluate(counted(event), options.logsource));
-  }
-
-  #count(
-    events: number,
-    matches: number,
-    failures: readonly ParseFailure[],
-    format: LineFormat,
-    startedAt: number,
-  ): void {
-    const metrics = this.#metrics;
-    metrics.observeBatchSize(events);
-    metrics.onEventsProcessed(events);
-    if (events > 0) {
-      metrics.observeProcessingLatency((performance.now() - startedAt) / 1000 / events, events);
-    }
-    if (matches > 0) metrics.onDetectionMatches(matches);
-    for (const { reason } of failures) metrics.onParseError(format, reason);
+    visitor: BatchVisitor,
+  ): BatchRun {
+    return new BatchRun(this.#engine, inputs, options, visitor, this.#metrics);
   }
 
   /**
