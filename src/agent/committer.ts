@@ -1,0 +1,144 @@
+/**
+ * The group commit: what sources have given meanwhile goes to disk together.
+ *
+ * A commit costs about as much for one alert as for hundreds, so it waits a few milliseconds for
+ * company. It fails as a whole and is tried again as a whole; sources wait meanwhile, so the
+ * logs themselves are the buffer and memory stays bounded.
+ */
+import type { NewAlert } from "../runtime/alert.ts";
+import type { Commit, CommitResult, NewDeadLetter } from "../runtime/outbox.ts";
+import { StateError } from "../runtime/errors.ts";
+
+/** What one batch of a source amounts to. */
+export interface Contribution {
+  readonly sourceId: string;
+  readonly position: string;
+  readonly alerts: readonly NewAlert[];
+  readonly deadLetters: readonly NewDeadLetter[];
+  /** Whether somebody waits for an acknowledgement. */
+  readonly needsAck: boolean;
+}
+
+export interface CommitterEvents {
+  committed(result: CommitResult, alerts: readonly NewAlert[], seconds: number): void;
+  /** The state file does not take anything; told once until `recovered`. */
+  stalled(error: StateError): void;
+  recovered(): void;
+}
+
+/** How long alerts wait for company. */
+const LINGER_MS = 5;
+/** So many alerts do not wait. */
+const FULL_GROUP = 256;
+/**
+ * How long a position waits that no alert came with: losing it means reading on from a little
+ * earlier, which gives nothing that is not known.
+ */
+const POSITION_MS = 1000;
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 5000;
+
+/** Collects contributions and commits them. */
+export class Committer implements Disposable {
+  readonly #commit: (commit: Commit) => CommitResult;
+  readonly #events: CommitterEvents;
+  readonly #now: () => number;
+  #alerts: NewAlert[] = [];
+  #deadLetters: NewDeadLetter[] = [];
+  #positions = new Map<string, string>();
+  #waiting: (() => void)[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #dueAt = Infinity;
+  #retryMs = 0;
+
+  constructor(
+    commit: (commit: Commit) => CommitResult,
+    events: CommitterEvents,
+    now: () => number = Date.now,
+  ) {
+    this.#commit = commit;
+    this.#events = events;
+    this.#now = now;
+  }
+
+  /** Whether commits fail at the moment. */
+  get isStalled(): boolean {
+    return this.#retryMs > 0;
+  }
+
+  /**
+   * Takes what a batch gave.
+   *
+   * @param isFull The source has more at once, so waiting for company would only cost time.
+   * @returns `undefined` if the source may go on straight away; else resolves after the commit.
+   */
+  add(contribution: Contribution, isFull: boolean): Promise<void> | undefined {
+    const { sourceId, position, alerts, deadLetters, needsAck } = contribution;
+    this.#positions.set(sourceId, position);
+    for (const alert of alerts) this.#alerts.push(alert);
+    for (const letter of deadLetters) this.#deadLetters.push(letter);
+    const matters = alerts.length > 0 || deadLetters.length > 0 || needsAck;
+    if (!matters && !this.isStalled) {
+      this.#schedule(POSITION_MS);
+      return undefined;
+    }
+    const done = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (!this.isStalled) {
+      this.#schedule(isFull || this.#alerts.length >= FULL_GROUP ? 0 : LINGER_MS);
+    }
+    return done;
+  }
+
+  /** Commits now what has come together; `false` if the state file did not take it. */
+  flush(): boolean {
+    this.#cancel();
+    if (this.#positions.size === 0 && this.#alerts.length === 0) return true;
+    const startedAt = performance.now();
+    const alerts = this.#alerts;
+    let result: CommitResult;
+    try {
+      result = this.#commit({
+        alerts,
+        positions: this.#positions,
+        deadLetters: this.#deadLetters,
+        nowMs: this.#now(),
+      });
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      this.#fail(error);
+      return false;
+    }
+    this.#alerts = [];
+    this.#deadLetters = [];
+    this.#positions = new Map();
+    if (this.isStalled) this.#events.recovered();
+    this.#retryMs = 0;
+    this.#events.committed(result, alerts, (performance.now() - startedAt) / 1000);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+    return true;
+  }
+
+  #fail(error: StateError): void {
+    if (!this.isStalled) this.#events.stalled(error);
+    this.#retryMs = Math.min(LONGEST_RETRY_MS, Math.max(FIRST_RETRY_MS, this.#retryMs * 2));
+    this.#schedule(this.#retryMs);
+  }
+
+  #schedule(inMs: number): void {
+    const at = performance.now() + inMs;
+    if (at >= this.#dueAt) return;
+    this.#cancel();
+    this.#dueAt = at;
+    this.#timer = setTimeout(() => this.flush(), inMs);
+  }
+
+  #cancel(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#dueAt = Infinity;
+  }
+
+  [Symbol.dispose](): void {
+    this.#cancel();
+  }
+}
