@@ -6,16 +6,14 @@
 import type { LogEvent } from "../event/event.ts";
 import { PlainEvent } from "./flat_event.ts";
 import { DecodeError, decodeJson } from "./json.ts";
+import { decodeSyslog, parseSyslog, syslogEvent, type SyslogOptions } from "./syslog.ts";
 
 /** The formats of lines; `auto` decides by each line. */
-export const LINE_FORMATS = ["auto", "json", "plain"] as const;
+export const LINE_FORMATS = ["auto", "json", "syslog", "plain"] as const;
 export type LineFormat = typeof LINE_FORMATS[number];
 
 /** How lines are read beyond their format. */
-export interface LineOptions {
-  /** Minutes east of UTC for syslog timestamps without a zone. Default 0. */
-  readonly syslogOffsetMinutes?: number;
-}
+export type LineOptions = SyslogOptions;
 
 const NOT_BLANK = /\S/;
 
@@ -29,27 +27,41 @@ const NOT_BLANK = /\S/;
 export function parseLine(
   line: string,
   format: LineFormat,
-  _options: LineOptions = {},
+  options: LineOptions = {},
 ): LogEvent | undefined {
   if (!NOT_BLANK.test(line)) return undefined;
   switch (format) {
     case "json":
       return decodeJson(line);
+    case "syslog":
+      return decodeSyslog(line, options);
     case "plain":
       return new PlainEvent(line);
     case "auto":
-      return parseAny(line);
+      return parseAny(line, options);
   }
 }
 
 const JSON_START = /^\s*[{[]/;
 
-function parseAny(line: string): LogEvent {
+/** What files without `<PRI>` begin with; the rest of the line decides. */
+const SYSLOG_START = /^\s*(?:<\d|\d{4}-\d\d-\d\d[Tt]|[A-Z][a-z]{2} +\d{1,2} +\d)/;
+
+function parseAny(line: string, options: LineOptions): LogEvent {
   if (JSON_START.test(line)) {
     try {
       return decodeJson(line);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
+    }
+  }
+  if (SYSLOG_START.test(line)) {
+    const message = parseSyslog(line, options);
+    // Without a program a time and some words would do, which any log has.
+    if (
+      message !== undefined && (line.trimStart().startsWith("<") || message.appname !== undefined)
+    ) {
+      return syslogEvent(message);
     }
   }
   return new PlainEvent(line);

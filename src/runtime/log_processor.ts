@@ -70,7 +70,7 @@ export class BatchRun {
   ) {
     this.#engine = engine;
     this.#inputs = inputs;
-    this.#options = options;
+    this.#options = { nowMs: Date.now(), ...options };
     this.#visitor = visitor;
     this.#metrics = metrics;
   }

@@ -4,6 +4,7 @@
  * `src/agent/config` makes these from YAML (`timeout: 30s` becomes `timeoutMs: 30000`, sizes become
  * bytes, secrets become functions that read them); library users write them down directly.
  */
+import type { LineFormat } from "../decode/parse_line.ts";
 import type { SinkFilter } from "./outbox.ts";
 
 /**
@@ -11,9 +12,6 @@ import type { SinkFilter } from "./outbox.ts";
  * settings object. Throws `SettingError`-like messages that name the file or variable, not the value.
  */
 export type Secret = () => string;
-
-/** The line formats. `auto` decides by each line. */
-export type LineFormat = "auto" | "json" | "syslog" | "plain";
 
 /** TLS as a client. Paths of PEM files; they are read again when they have changed. */
 export interface TlsSettings {
