@@ -1,6 +1,7 @@
 /**
  * The rules of a running agent: loading, exchanging and remembering the last good ones.
  */
+import { getLogger } from "@logtape/logtape";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { EngineOptions } from "../engine/engine.ts";
@@ -17,7 +18,8 @@ import {
 } from "../runtime/rule_set.ts";
 import { type LoadStats, RuntimeEngine } from "../runtime/runtime_engine.ts";
 import type { RuleProblem } from "../sigma/rule.ts";
-import type { Log } from "./log.ts";
+
+const log = getLogger(["picket", "rules"]);
 
 /** Which rules, and what to make of errors in them. */
 export interface RuleSettings {
@@ -36,7 +38,6 @@ export interface RuleManagerOptions {
   /** Where the last good rules are kept; absent: nowhere. */
   readonly lastGoodPath?: string;
   readonly metrics: MetricsHook;
-  readonly log: Log;
 }
 
 /** What a reload changes, or would change. */
@@ -145,17 +146,13 @@ export class RuleManager {
         this.#settings,
       );
       this.#usesLastGood = true;
-      this.#options.log.write(
-        "error",
-        "Rules cannot be loaded; the last good ones are in service",
-        {
-          reason,
-          rules: stats.detectionRules,
-        },
-      );
+      log.error("Rules cannot be loaded; the last good ones are in service", {
+        reason,
+        rules: stats.detectionRules,
+      });
       return stats;
     } catch (cause) {
-      this.#options.log.write("error", "The last good rules cannot be loaded either", {
+      log.error("The last good rules cannot be loaded either", {
         path,
         reason: cause instanceof Error ? cause.message : String(cause),
       });
@@ -194,7 +191,7 @@ export class RuleManager {
       writeFileSync(`${path}.new`, bundle, { mode: 0o600 });
       renameSync(`${path}.new`, path);
     } catch (error) {
-      this.#options.log.write("warn", "The rules cannot be kept for the next start", {
+      log.warn("The rules cannot be kept for the next start", {
         path,
         reason: error instanceof Error ? error.message : String(error),
       });

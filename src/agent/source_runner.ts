@@ -1,0 +1,267 @@
+/**
+ * One source on its way through the rules: read, evaluate, commit, acknowledge, again and again.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { StaticLogsource } from "../engine/logsource.ts";
+import type { DetectionResult } from "../engine/result.ts";
+import { jsonText } from "../event/json_text.ts";
+import type { LogEvent } from "../event/event.ts";
+import type { NewAlert } from "../runtime/alert.ts";
+import type { BatchOptions, BatchVisitor, LogProcessor } from "../runtime/log_processor.ts";
+import type { MetricsHook } from "../runtime/metrics.ts";
+import type { NewDeadLetter } from "../runtime/outbox.ts";
+import type { EventBatch, EventSource, RawEvent } from "../runtime/plugin.ts";
+import type { SourceCommon } from "../runtime/settings.ts";
+import { type SourceQueue, spawnSource } from "../runtime/spawn_source.ts";
+import type { AlertBuilder } from "./alert_builder.ts";
+import type { Committer } from "./committer.ts";
+
+const log = getLogger(["picket", "input"]);
+
+/** Evaluation gives way to everything else this often. */
+const STEP_MS = 8;
+/** A batch of this many events came from a source that has more at once. */
+const FULL_BATCH = 1000;
+/** Of a line that is no event, so much is kept in the dead letters. */
+const MAX_KEPT_TEXT = 64 << 10;
+
+/** Who wants to see events as they pass. */
+export interface Taps {
+  readonly raw: ReadonlySet<(sourceId: string, text: () => string) => void>;
+  readonly decoded: ReadonlySet<(sourceId: string, text: () => string) => void>;
+}
+
+/** What a runner needs of the agent. */
+export interface RunnerContext {
+  /** The processor that the next batch is evaluated with. */
+  readonly processor: () => LogProcessor;
+  readonly committer: Committer;
+  readonly metrics: MetricsHook;
+  readonly taps: Taps;
+  readonly keepParseErrors: boolean;
+  readonly now: () => number;
+  /** Called with the results of each event that has some. */
+  readonly onResults: (results: readonly DetectionResult[], nowMs: number) => void;
+}
+
+export type RunnerState = "running" | "paused" | "ended" | "failed";
+
+/** Drives one source until it ends or is stopped. */
+export class SourceRunner {
+  readonly source: EventSource;
+  readonly settings: SourceCommon;
+  readonly #context: RunnerContext;
+  readonly #builder: AlertBuilder;
+  readonly #batchOptions: BatchOptions;
+  #position: string | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #stop = new AbortController();
+  #queue: SourceQueue | undefined;
+  #state: RunnerState = "paused";
+  #error: string | undefined;
+  #events = 0;
+  #lastEventMs: number | undefined;
+
+  /** @param position The one committed last; `undefined` at first sight. */
+  constructor(
+    source: EventSource,
+    settings: SourceCommon,
+    position: string | undefined,
+    builder: AlertBuilder,
+    context: RunnerContext,
+  ) {
+    this.source = source;
+    this.settings = settings;
+    this.#position = position;
+    this.#builder = builder;
+    this.#context = context;
+    const { format = "auto", logsource, syslogOffsetMinutes } = settings;
+    this.#batchOptions = {
+      format,
+      ...(syslogOffsetMinutes === undefined ? {} : { syslogOffsetMinutes }),
+      ...(logsource === undefined ? {} : { logsource: lowerCase(logsource) }),
+    };
+  }
+
+  get state(): RunnerState {
+    return this.#state;
+  }
+
+  /** Why it failed. */
+  get error(): string | undefined {
+    return this.#error;
+  }
+
+  /** Behind what has been evaluated; committed at most a second later. */
+  get position(): string | undefined {
+    return this.#position;
+  }
+
+  get events(): number {
+    return this.#events;
+  }
+
+  /** When events came last, in Unix milliseconds. */
+  get lastEventMs(): number | undefined {
+    return this.#lastEventMs;
+  }
+
+  /** Resolves when the source has ended, failed or been stopped. */
+  get finished(): Promise<void> {
+    return this.#running;
+  }
+
+  /** Reads on from where it stopped. */
+  start(): void {
+    if (this.#state === "running") return;
+    this.#stop = new AbortController();
+    this.#state = "running";
+    this.#error = undefined;
+    this.#running = this.#run(this.#stop.signal);
+  }
+
+  /**
+   * Stops reading. What was read ahead is still evaluated, within `budgetMs`; a source that can be
+   * read again loses nothing by what is dropped then. Resolves when the source is closed.
+   */
+  async pause(budgetMs: number): Promise<void> {
+    this.#queue?.stop();
+    const abort = (): void =>
+      this.#stop.abort(new DOMException("The source was stopped", "AbortError"));
+    const timer = setTimeout(abort, budgetMs);
+    await this.#running;
+    clearTimeout(timer);
+    if (this.#state === "ended") this.#state = "paused";
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { metrics } = this.#context;
+    try {
+      const queue = this.#queue = spawnSource(this.source, {
+        from: this.#position,
+        signal,
+        metrics,
+        onError: ({ error, retryMs, isNew }) => {
+          const facts = { source: this.source.id, retry_ms: Math.round(retryMs) };
+          if (isNew) log.warn(`A source cannot be read: ${error.message}`, facts);
+          this.#error = error.message;
+        },
+      });
+      for await (const batch of queue) await this.#process(batch, signal);
+      this.#state = "ended";
+    } catch (error) {
+      this.#state = "paused";
+      if (signal.aborted) return;
+      this.#state = "failed";
+      this.#error = error instanceof Error ? error.message : String(error);
+      log.error(`A source has failed: ${this.#error}`, { source: this.source.id });
+    }
+  }
+
+  /** One batch: its alerts and the position behind it become one contribution to a commit. */
+  async #process(batch: EventBatch, signal: AbortSignal): Promise<void> {
+    const { committer, metrics, now } = this.#context;
+    const { events, notices = [] } = batch;
+    const alerts: NewAlert[] = [];
+    const deadLetters: NewDeadLetter[] = [];
+    if (events.length > 0) {
+      this.#lastEventMs = now();
+      this.#tapRaw(events);
+      const run = this.#context.processor().startBatch(
+        events.map(({ payload }) => payload),
+        this.#batchOptions,
+        this.#visitor(events, alerts, deadLetters),
+      );
+      const startedAt = performance.now();
+      while (!run.step(STEP_MS)) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        signal.throwIfAborted();
+      }
+      metrics.observePipelineLatency((performance.now() - startedAt) / 1000);
+      this.#events += run.events;
+    }
+    for (const notice of notices) alerts.push(this.#builder.notice(notice, now()));
+    const committed = committer.add({
+      sourceId: this.source.id,
+      position: batch.position,
+      alerts,
+      deadLetters,
+      needsAck: batch.ack !== undefined,
+    }, events.length >= FULL_BATCH);
+    this.#position = batch.position;
+    if (committed !== undefined) await untilAborted(committed, signal);
+    await batch.ack?.();
+  }
+
+  #visitor(
+    events: readonly RawEvent[],
+    alerts: NewAlert[],
+    deadLetters: NewDeadLetter[],
+  ): BatchVisitor {
+    const { now, onResults, keepParseErrors, taps } = this.#context;
+    let ordinals = new Map<string, number>();
+    let record = -1;
+    return {
+      matched: (index, event, results) => {
+        if (index !== record) ordinals = new Map();
+        record = index;
+        const nowMs = now();
+        onResults(results, nowMs);
+        alerts.push(...this.#builder.detections(results, event, events[index]!, nowMs, ordinals));
+      },
+      failed: ({ index, reason, message }) => {
+        if (!keepParseErrors) return;
+        const { payload, recordId } = events[index]!;
+        const original = typeof payload === "string" ? payload : jsonText(payload.toValue());
+        deadLetters.push({
+          stage: "parse",
+          sourceId: this.source.id,
+          recordId,
+          original: original.slice(0, MAX_KEPT_TEXT),
+          code: reason,
+          error: message,
+        });
+      },
+      ...(taps.decoded.size === 0
+        ? {}
+        : { decoded: (_index: number, event: LogEvent) => this.#tapDecoded(event) }),
+    };
+  }
+
+  #tapRaw(events: readonly RawEvent[]): void {
+    const { raw } = this.#context.taps;
+    if (raw.size === 0) return;
+    for (const { payload } of events) {
+      const text = (): string =>
+        typeof payload === "string" ? payload : jsonText(payload.toValue());
+      for (const listener of raw) listener(this.source.id, text);
+    }
+  }
+
+  #tapDecoded(event: LogEvent): void {
+    for (const listener of this.#context.taps.decoded) {
+      listener(this.source.id, () => jsonText(event.toValue()));
+    }
+  }
+}
+
+/** Resolves as `promise` does, unless `signal` comes first: a stalled commit must not delay a stop. */
+async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) throw signal.reason;
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function lowerCase(logsource: NonNullable<SourceCommon["logsource"]>): StaticLogsource {
+  return Object.fromEntries(
+    Object.entries(logsource).map(([dimension, name]) => [dimension, name.toLowerCase()]),
+  );
+}
