@@ -142,8 +142,8 @@ export class SourceRunner {
         signal,
         metrics,
         onError: ({ error, retryMs, isNew }) => {
-          const facts = { source: this.source.id, retry_ms: Math.round(retryMs) };
-          if (isNew) log.warn(`A source cannot be read: ${error.message}`, facts);
+          const facts = { source: this.source.id, reason: error.message, retry_ms: retryMs };
+          if (isNew) log.warn("A source cannot be read", facts);
           this.#error = error.message;
         },
       });
@@ -154,7 +154,7 @@ export class SourceRunner {
       if (signal.aborted) return;
       this.#state = "failed";
       this.#error = error instanceof Error ? error.message : String(error);
-      log.error(`A source has failed: ${this.#error}`, { source: this.source.id });
+      log.error("A source has failed", { source: this.source.id, reason: this.#error });
     }
   }
 
