@@ -1,0 +1,82 @@
+/**
+ * What a drain tells about itself: numbers for the API, counters for the metrics.
+ */
+import type { DeliveryFailure } from "../runtime/errors.ts";
+import type { MetricsHook } from "../runtime/metrics.ts";
+import type { SinkBacklog } from "../runtime/outbox.ts";
+import type { Sink } from "../runtime/plugin.ts";
+
+export type DrainState =
+  /** Sending, or about to. */
+  | "running"
+  /** Nothing is due. */
+  | "idle"
+  /** Waiting after a failure that heals by itself. */
+  | "backoff"
+  /** Waiting after a failure of credentials or configuration. */
+  | "paused"
+  | "stopped";
+
+/** A sink as the API shows it; times in Unix milliseconds, counts since the drain began. */
+export interface DrainStatus {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: DrainState;
+  readonly lastOkMs: number | undefined;
+  readonly lastError: string | undefined;
+  readonly lastErrorMs: number | undefined;
+  /** Calls in a row that failed as a whole. */
+  readonly failures: number;
+  readonly delivered: number;
+  /** Alerts given up. */
+  readonly dead: number;
+  /** Failed tries of alerts, each of which is followed by another. */
+  readonly retries: number;
+  readonly nextTryMs: number | undefined;
+  readonly backlog: SinkBacklog;
+}
+
+/** The counts of one drain. */
+export class DrainTally {
+  readonly #sink: Sink;
+  readonly #metrics: MetricsHook;
+  lastOkMs: number | undefined;
+  lastError: string | undefined;
+  lastErrorMs: number | undefined;
+  delivered = 0;
+  dead = 0;
+  retries = 0;
+
+  constructor(sink: Sink, metrics: MetricsHook) {
+    this.#sink = sink;
+    this.#metrics = metrics;
+    metrics.registerSink?.(sink.id, sink.kind);
+  }
+
+  ok(alerts: number, nowMs: number): void {
+    this.lastOkMs = nowMs;
+    this.delivered += alerts;
+    this.#metrics.onSinkDelivered?.(this.#sink.id, this.#sink.kind, alerts);
+  }
+
+  /** One alert was not taken; it is tried again or given up. */
+  failed(failure: DeliveryFailure, given: "retry" | "dead"): void {
+    this.#metrics.onSinkFailure?.(this.#sink.id, failure, given === "dead");
+    if (given === "dead") {
+      this.dead++;
+      return;
+    }
+    this.retries++;
+    this.#metrics.onSinkRetry?.(this.#sink.id);
+  }
+
+  /** The sink could not even be asked. */
+  unreachable(failure: DeliveryFailure): void {
+    this.#metrics.onSinkFailure?.(this.#sink.id, failure, false);
+  }
+
+  error(message: string, nowMs: number): void {
+    this.lastError = message;
+    this.lastErrorMs = nowMs;
+  }
+}
