@@ -1,0 +1,143 @@
+/**
+ * `sources`: where events come from.
+ *
+ * @see delivery.md, sections 3 and 20.9
+ */
+import { z } from "zod";
+import { natsAckSchema, natsSchema } from "./schema_shared.ts";
+import { age, count, id, path, size, text, texts, wait } from "./schema_values.ts";
+
+/** Lines longer than this are not lines. */
+const MAX_LINE = 64 << 20;
+
+const common = {
+  id: id().optional().describe("name in metrics, positions and alerts; default: the type"),
+  format: z.enum(["auto", "json", "syslog", "plain"]).optional().describe(
+    "of each line; auto (default) tells by the line",
+  ),
+  logsource: z.strictObject({
+    product: text().optional(),
+    service: text().optional(),
+    category: text().optional(),
+  }).optional().describe("what is known of events that do not tell it themselves"),
+  labels: texts(text()).optional().describe("go into every alert of this source"),
+  syslog_tz: z.string().regex(/^(?:[+-](?:0\d|1[0-4]):[0-5]\d|UTC|utc|Z)$/, {
+    error: "must be an offset such as +02:00, or UTC",
+  }).optional().describe("offset of syslog timestamps without one, default +00:00"),
+};
+
+const lineLength = size(64, MAX_LINE).optional().describe("longer lines are cut; default 1MiB");
+const startAt = z.enum(["start", "end"]).optional().describe(
+  "where to begin at the first start; default end",
+);
+
+const regex = text().refine(isRegex, { error: "must be a regular expression" });
+
+function isRegex(source: string): boolean {
+  try {
+    new RegExp(source, "u");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export const fileSource = z.strictObject({
+  type: z.literal("file"),
+  ...common,
+  paths: z.array(path()).min(1).describe("paths and globs: *, ?, **, {a,b}, [abc]"),
+  exclude: z.array(path()).optional().describe("paths and globs that are left out"),
+  start_at: startAt,
+  encoding: z.enum(["utf-8", "utf-16le", "utf-16be", "latin1", "windows-1252"]).optional(),
+  multiline: z.union([
+    z.literal("indent"),
+    z.literal("json"),
+    z.strictObject({ start: regex }),
+    z.strictObject({ end: regex }),
+  ], { error: "must be indent, json, {start: REGEX} or {end: REGEX}" }).optional().describe(
+    "how lines make up a record",
+  ),
+  max_line_bytes: lineLength,
+  poll: wait(10).optional().describe("default 250ms"),
+  read_rotated: z.boolean().optional().describe("catch up in rotated siblings; default true"),
+  root: path().optional().describe("only files whose real path is inside this directory"),
+});
+
+export const evtxSource = z.strictObject({
+  type: z.literal("evtx"),
+  ...common,
+  channels: z.array(text()).min(1).describe(
+    "names of Windows channels (Security) or paths of .evtx files",
+  ),
+  start_at: startAt,
+  poll: wait(10).optional().describe("default 500ms"),
+});
+
+export const journaldSource = z.strictObject({
+  type: z.literal("journald"),
+  ...common,
+  units: z.array(text()).optional().describe("only these units; default all"),
+  start_at: startAt,
+  command: text().optional().describe("the program, default journalctl"),
+  directory: path().optional().describe("of a journal that is not this machine's"),
+});
+
+export const stdinSource = z.strictObject({ type: z.literal("stdin"), ...common });
+
+export const httpSource = z.strictObject({
+  type: z.literal("http"),
+  ...common,
+  max_line_bytes: lineLength,
+}).describe("POST /api/v1/events of the API");
+
+export const unixSource = z.strictObject({
+  type: z.literal("unix"),
+  ...common,
+  path: path(),
+  max_line_bytes: lineLength,
+});
+
+export const natsSource = z.strictObject({
+  type: z.literal("nats"),
+  ...common,
+  nats: natsSchema.optional().describe("what differs from the top-level nats block"),
+  subjects: z.array(text().regex(/^[^\s]+$/, { error: "must not contain blanks" })).min(1),
+  stream: z.strictObject({
+    name: text().optional(),
+    create: z.boolean().optional().describe("make it if it is missing: for development"),
+  }).optional(),
+  consumer: z.strictObject({
+    durable: z.string().regex(/^[A-Za-z0-9_-]{1,200}$/, {
+      error: "must be letters, digits, dashes or underscores",
+    }).optional(),
+    mode: z.literal("pull").optional(),
+    create: z.enum(["never", "if_missing", "update"]).optional(),
+    deliver: z.union([
+      z.enum(["resume", "all", "new", "last", "last_per_subject"]),
+      z.strictObject({ sequence: count(1, Number.MAX_SAFE_INTEGER) }),
+      z.strictObject({ time: z.iso.datetime({ offset: true }) }),
+    ], {
+      error: "must be resume, all, new, last, last_per_subject, {sequence: N} or {time: RFC3339}",
+    }).optional(),
+    on_existing: z.enum(["resume", "error", "recreate"]).optional(),
+    ack: natsAckSchema.optional(),
+    fetch: z.strictObject({
+      batch: count(1, 10_000).optional(),
+      bytes: size(1024, 1 << 30).optional(),
+      expires: wait(1000).optional(),
+      idle_heartbeat: wait(500).optional(),
+    }).optional(),
+    inactive_threshold: age().optional(),
+    replicas: count(0, 5).optional(),
+  }).optional(),
+});
+
+export const sourceSchema = z.discriminatedUnion("type", [
+  fileSource,
+  evtxSource,
+  journaldSource,
+  stdinSource,
+  httpSource,
+  unixSource,
+  natsSource,
+]);
