@@ -222,7 +222,12 @@ class CrossChecks {
     this.#checkEnvironment(subject, path);
     const references = [...subject.matchAll(/\$\{([^}]*)\}/g)].map((match) => match[1]!);
     for (const reference of references) {
-      if (/^[A-Z_][A-Z0-9_]*$/.test(reference) || /^label\.[\w.-]+$/.test(reference)) continue;
+      if (/^[A-Z_][A-Z0-9_]*$/.test(reference)) continue;
+      const label = /^label\.([\w.-]+)$/.exec(reference)?.[1];
+      if (label !== undefined) {
+        this.#checkLabel(label, path);
+        continue;
+      }
       if (SUBJECT_REFERENCES.includes(reference)) continue;
       const written = `\${${reference}}`;
       const moved = reference.replace(/^result\.(?:rule\.)?/, "alert.").replace(
@@ -245,9 +250,21 @@ class CrossChecks {
     }
   }
 
+  /** A label that only some sources set is the operator's choice. */
+  #checkLabel(label: string, path: KeyPath): void {
+    const known = new Set(Object.keys(this.#config.agent.labels));
+    for (const { labels } of this.#config.sources) {
+      for (const name of Object.keys(labels ?? {})) known.add(name);
+    }
+    if (known.has(label)) return;
+    const near = nearest(label, known);
+    const hint = near === undefined ? `add it under agent.labels` : `did you mean '${near}'?`;
+    this.#warn(path, `label '${label}' is not set anywhere`, hint);
+  }
+
   #checkHttp(sink: Extract<CheckedSink, { type: "http" }>, path: KeyPath): void {
     this.#checkSecret(sink, "bearer", path, false);
-    const { backoff_base: _, mode, body, signing, url, proxy } = sink;
+    const { mode, body, signing, url, proxy } = sink;
     if (!/^(?:https?:\/\/|\$\{)/i.test(url)) {
       this.#error([...path, "url"], "must begin with https:// or http://");
     }

@@ -11,6 +11,7 @@ import { type EnvironmentSetting, environmentSettings } from "./environment.ts";
 import { ConfigError, type ConfigProblem, problemText } from "./problems.ts";
 import { readYamlFile } from "./read_yaml.ts";
 import { type CheckedConfig, configSchema } from "./schema.ts";
+import { sizeBytes } from "./schema_values.ts";
 import { OTHER_SECTIONS } from "./schema_daemon.ts";
 import type { Environment } from "./secret.ts";
 import { withAbsolutePaths, withDefaultIds } from "./normalize.ts";
@@ -203,6 +204,7 @@ function finish(
       denyCidrs: egress.deny_cidrs,
       allowPorts: egress.allow_ports,
     },
+    maxLineBytes: sizeBytes(effective.limits.max_line_bytes) ?? 0,
     statePath,
     originOf,
   });

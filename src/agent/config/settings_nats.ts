@@ -21,6 +21,8 @@ export interface Making {
   /** Shared by all NATS sources and sinks. */
   readonly nats: CheckedNats;
   readonly egress: EgressSettings;
+  /** For sources that do not set their own. */
+  readonly maxLineBytes: number;
   /** Where the state is unless the configuration says. */
   readonly statePath: string;
   originOf(path: KeyPath): Origin;

@@ -29,7 +29,7 @@ export function sourceSettings(
         startAt: source.start_at,
         encoding: source.encoding,
         multiline: multiline(source.multiline),
-        maxLineBytes: bytes(source.max_line_bytes),
+        maxLineBytes: bytes(source.max_line_bytes) ?? making.maxLineBytes,
         pollMs: millis(source.poll),
         readRotated: source.read_rotated,
         root: source.root,
@@ -54,13 +54,17 @@ export function sourceSettings(
     case "stdin":
       return { ...common, type: "stdin" };
     case "http":
-      return defined({ ...common, type: "http", maxLineBytes: bytes(source.max_line_bytes) });
+      return defined({
+        ...common,
+        type: "http",
+        maxLineBytes: bytes(source.max_line_bytes) ?? making.maxLineBytes,
+      });
     case "unix":
       return defined({
         ...common,
         type: "unix",
         path: source.path,
-        maxLineBytes: bytes(source.max_line_bytes),
+        maxLineBytes: bytes(source.max_line_bytes) ?? making.maxLineBytes,
       });
     case "nats":
       return natsSource(source, common, path, making);

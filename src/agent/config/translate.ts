@@ -100,21 +100,19 @@ const NOT_NEEDED: Readonly<Record<string, string>> = {
 export function translate(merged: ConfigNode): Translated {
   const problems: ConfigProblem[] = [];
   let root = merged;
-  if (FOREIGN.some((section) => nodeAt(root, [section]) !== undefined)) {
-    const foreign = foreignPart(root);
-    const checked = validate(foreignSchema, foreign);
-    problems.push(...checked.problems);
-    if (checked.problems.length === 0) {
-      root = moveKeys(root, problems);
-      root = translateRules(root, problems);
-      root = translateInput(root, problems);
-      root = translateSinkDefaults(root);
-      root = translateDrain(root);
-      warnAboutTheRest(root, problems);
-    }
-    for (const section of FOREIGN) root = withoutNode(root, [section]);
+  const isForeign = FOREIGN.some((section) => nodeAt(root, [section]) !== undefined);
+  if (!isForeign) return { root: translateSpecs(root, problems), problems };
+  problems.push(...validate(foreignSchema, foreignPart(root)).problems);
+  if (problems.length === 0) {
+    root = moveKeys(root, problems);
+    root = translateRules(root, problems);
+    root = translateInput(root, problems);
+    root = translateSinkDefaults(translateSpecs(root, problems));
+    root = translateDrain(root);
+    warnAboutTheRest(root, problems);
   }
-  return { root: translateSpecs(root, problems), problems };
+  for (const section of FOREIGN) root = withoutNode(root, [section]);
+  return { root, problems };
 }
 
 const FOREIGN: readonly string[] = ["daemon", ...Object.keys(OTHER_SECTIONS)];
@@ -227,26 +225,15 @@ function translateInput(root: ConfigNode, problems: ConfigProblem[]): ConfigNode
 
 /** Batching and pauses that rsigma sets for all sinks at once. */
 function translateSinkDefaults(root: ConfigNode): ConfigNode {
-  const settings: readonly (readonly [from: string, to: string, unit: string])[] = [
-    ["backoff_base_ms", "backoff_base", "ms"],
-    ["backoff_max_ms", "backoff_max", "ms"],
-    ["batch_max", "batch_max", ""],
-    ["pretty", "pretty", ""],
-  ];
   const sinks = nodeAt(root, ["sinks"]);
   if (sinks?.kind !== "list") return root;
   const items = sinks.items.map((item) => {
     let sink = item;
-    for (const [from, to, unit] of settings) {
+    for (const [from, to, unit] of SINK_DEFAULTS) {
       const node = nodeAt(root, ["daemon", "output", from]);
-      if (node?.kind !== "scalar") continue;
-      // A sink that is still a text gets its keys once it has been read.
-      sink = sink.kind === "scalar" ? expandSink(sink) ?? sink : sink;
-      const isStdout = nodeAt(sink, ["type"]);
-      if (to === "pretty" && !(isStdout?.kind === "scalar" && isStdout.value === "stdout")) {
-        continue;
-      }
-      if (sink.kind !== "map" || sink.entries.has(to)) continue;
+      if (node?.kind !== "scalar" || sink.kind !== "map" || sink.entries.has(to)) continue;
+      const type = nodeAt(sink, ["type"]);
+      if (to === "pretty" && !(type?.kind === "scalar" && type.value === "stdout")) continue;
       const value = unit === "" ? node.value : `${String(node.value)}${unit}`;
       sink = withNode(sink, [to], { ...node, value, writtenAs: `daemon.output.${from}` });
     }
@@ -255,17 +242,12 @@ function translateSinkDefaults(root: ConfigNode): ConfigNode {
   return withNode(root, ["sinks"], { ...sinks, items });
 }
 
-/** The map of a sink text that can be read without a word; others are read, and told, later. */
-function expandSink(node: ConfigNode): ConfigNode | undefined {
-  if (node.kind !== "scalar" || typeof node.value !== "string") return undefined;
-  try {
-    const { value, warnings } = parseSinkSpec(node.value, node.origin);
-    return warnings.length > 0 ? undefined : nodeOf(value, node);
-  } catch (error) {
-    if (error instanceof ConfigError) return undefined;
-    throw error;
-  }
-}
+const SINK_DEFAULTS: readonly (readonly [from: string, to: string, unit: string])[] = [
+  ["backoff_base_ms", "backoff_base", "ms"],
+  ["backoff_max_ms", "backoff_max", "ms"],
+  ["batch_max", "batch_max", ""],
+  ["pretty", "pretty", ""],
+];
 
 /** `daemon.output.drain_timeout` in seconds is `stop.deliver`. */
 function translateDrain(root: ConfigNode): ConfigNode {
