@@ -1,22 +1,22 @@
 /** An agent that is made up: the API cannot tell. */
 import type { Alert } from "../../src/runtime/alert.ts";
 import type { Level } from "../../src/sigma/rule.ts";
-import {
-  type AgentView,
-  type AuditQuery,
-  type AuditRow,
-  type AuditStore,
-  type IngestResult,
-  type InputInfo,
-  type LogLevelInfo,
-  type NewAuditRow,
-  type Readiness,
-  type ReloadResult,
-  type RuleInfo,
-  type SinkInfo,
-  type Status,
-  type TapEvent,
-  type TapStage,
+import type {
+  AgentView,
+  AuditQuery,
+  AuditRow,
+  AuditStore,
+  IngestResult,
+  InputInfo,
+  LogLevelInfo,
+  NewAuditRow,
+  Readiness,
+  ReloadResult,
+  RuleInfo,
+  SinkInfo,
+  Status,
+  TapEvent,
+  TapStage,
 } from "../../src/admin/view.ts";
 
 export const RELOAD: ReloadResult = {
