@@ -1,0 +1,44 @@
+/**
+ * Waiting that an `AbortSignal` ends at once and that leaves no timer behind.
+ */
+
+/** Resolves after `ms`; rejects with the reason of `signal`. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+/** Something that one waits for and others announce; an announcement nobody waited for is kept. */
+export class Doorbell {
+  #rung = false;
+  #answer: (() => void) | undefined;
+
+  ring(): void {
+    this.#rung = true;
+    this.#answer?.();
+  }
+
+  /** Resolves once it has rung since the last call; rejects with the reason of `signal`. */
+  async wait(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (!this.#rung) {
+      const onAbort = () => this.#answer?.();
+      signal.addEventListener("abort", onAbort, { once: true });
+      await new Promise<void>((resolve) => this.#answer = resolve);
+      this.#answer = undefined;
+      signal.removeEventListener("abort", onAbort);
+      signal.throwIfAborted();
+    }
+    this.#rung = false;
+  }
+}
