@@ -1,9 +1,9 @@
 /**
  * The certificate of the API: read, checked, and read again on reload.
  */
-import { X509Certificate } from "node:crypto";
+import type { Buffer } from "node:buffer";
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { createSecureContext } from "node:tls";
 import { AdminError } from "./errors.ts";
 
 export interface ServerTlsSettings {
@@ -47,13 +47,19 @@ export function loadTls(settings: ServerTlsSettings): TlsMaterial {
   }
   const leaf = certificates(cert, settings.cert)[0]!;
   if (ca !== undefined) certificates(ca, settings.clientCa!);
+  let own: KeyObject;
   try {
-    createSecureContext({ cert, key });
+    own = createPublicKey(createPrivateKey(key));
   } catch (error) {
+    throw new AdminError("ADMIN_TLS", `invalid private key ${settings.key}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  // Compared here, since not every runtime does so before the first handshake.
+  if (!spki(own).equals(spki(leaf.publicKey))) {
     throw new AdminError(
       "ADMIN_TLS",
-      `key ${settings.key} does not fit certificate ${settings.cert}: ${messageOf(error)}`,
-      { cause: error },
+      `key ${settings.key} does not fit certificate ${settings.cert}`,
     );
   }
   return {
@@ -63,6 +69,10 @@ export function loadTls(settings: ServerTlsSettings): TlsMaterial {
     minVersion: settings.minVersion === "1.2" ? "TLSv1.2" : "TLSv1.3",
     expiresMs: Date.parse(leaf.validTo),
   };
+}
+
+function spki(key: KeyObject): Buffer {
+  return key.export({ type: "spki", format: "der" });
 }
 
 function readPem(path: string): string {
