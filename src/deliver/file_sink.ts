@@ -186,7 +186,7 @@ export class FileSink implements Sink {
       if (this.#fsync === "always") await file.handle.datasync();
     } catch (error) {
       const failure = asDeliveryError(`append to ${this.#path}`, error);
-      if (await this.#cutBack(file, written)) return failure;
+      if (await this.#cutBack(file, bytes)) return failure;
       // The next opening cuts off what is torn, and `reconcile` finds what is whole.
       await this.#close();
       throw failure;
@@ -199,14 +199,16 @@ export class FileSink implements Sink {
     return undefined;
   }
 
-  /** Takes back what was appended, unless others have appended to the file as well. */
-  async #cutBack(file: OpenFile, written: number): Promise<boolean> {
+  /** Takes back what there is of `bytes`, unless others have appended to the file as well. */
+  async #cutBack(file: OpenFile, bytes: Buffer): Promise<boolean> {
     try {
+      // Not every runtime says how much it wrote before it failed.
       const { size } = await file.handle.stat();
-      if (size === file.offset) return true;
-      if (size !== file.offset + written) return false;
-      await cut(file.handle, this.#path, file.offset);
-      return true;
+      const tail = Buffer.alloc(Math.min(size - file.offset, bytes.length));
+      const { bytesRead } = await file.handle.read(tail, 0, tail.length, file.offset);
+      const ours = size === file.offset + bytesRead && tail.equals(bytes.subarray(0, bytesRead));
+      if (ours && bytesRead > 0) await cut(file.handle, this.#path, file.offset);
+      return ours;
     } catch {
       return false;
     }

@@ -19,6 +19,12 @@ import { asDeliveryError, systemCode } from "./fs_failure.ts";
 /** Between tries at a pipe that is full and does not block. */
 const FULL_PIPE_MS = 10;
 
+/**
+ * Bytes of one write. Deno writes in a loop and forgets what it wrote when a pipe is full; up to
+ * PIPE_BUF, at least 512 by POSIX, a pipe takes all or nothing, so there is nothing to forget.
+ */
+const WRITE_BYTES = "Deno" in globalThis ? 512 : Infinity;
+
 const STDOUT = 1;
 
 /** Standard output, or any other open file descriptor. */
@@ -67,9 +73,15 @@ export class StdoutSink implements Sink {
     signal: AbortSignal,
   ): Promise<ReadonlySet<string>> {
     return this.#exclusive.run(async () => {
+      try {
+        await this.#finishLine(signal);
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        throw asDeliveryError("write to standard output", error);
+      }
       const arrived = new Set(alerts.map(({ id }) => id).filter((id) => this.#arrived.has(id)));
       this.#arrived.clear();
-      return await Promise.resolve(arrived);
+      return arrived;
     }, signal);
   }
 
@@ -97,7 +109,7 @@ export class StdoutSink implements Sink {
   async #finishLine(signal: AbortSignal): Promise<void> {
     while (this.#rest !== undefined) {
       try {
-        const written = await writeSome(this.#fd, this.#rest);
+        const written = await writeSome(this.#fd, this.#rest.subarray(0, WRITE_BYTES));
         this.#rest = written < this.#rest.length ? this.#rest.subarray(written) : undefined;
       } catch (error) {
         if (systemCode(error) !== "EAGAIN") throw error;
