@@ -256,6 +256,9 @@ async function openTunnel(
   }
 }
 
+/** Stands for the connection that is not there; what takes an error does not look at it. */
+const ENDED: Duplex = new net.Socket().destroy();
+
 /** Hands one connection to `node:http`; reuses it for as long as it lives and opens no other. */
 export class SocketAgent extends http.Agent {
   #socket: Duplex | undefined;
@@ -265,11 +268,16 @@ export class SocketAgent extends http.Agent {
     this.#socket = socket;
   }
 
-  override createConnection(): Duplex {
+  override createConnection(
+    _options: http.ClientRequestArgs,
+    callback?: (error: Error | null, socket: Duplex) => void,
+  ): Duplex | undefined {
     const socket = this.#socket;
     this.#socket = undefined;
-    if (socket === undefined || socket.destroyed) throw new StaleConnection();
-    return socket;
+    if (socket !== undefined && !socket.destroyed) return socket;
+    // Not thrown: Deno asks again by itself when a kept connection ends, where nobody would catch it.
+    queueMicrotask(() => callback?.(new StaleConnection("the connection has ended"), ENDED));
+    return undefined;
   }
 }
 
