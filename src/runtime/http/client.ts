@@ -74,6 +74,7 @@ export class HttpClient implements AsyncDisposable {
     this.#connect = {
       policy: egressPolicy(options.egress),
       tlsFiles: new TlsFiles(options.tls),
+      proxyTlsFiles: new TlsFiles(options.tls?.ca === undefined ? {} : { ca: options.tls.ca }),
       tls: options.tls,
       resolve: options.resolve ?? systemResolver,
       metrics: options.metrics ?? noopMetrics,
@@ -127,6 +128,7 @@ export class HttpClient implements AsyncDisposable {
   /** Reads certificates again and leaves connections that were made with the old ones. */
   reopen(): void {
     this.#connect.tlsFiles.reopen();
+    this.#connect.proxyTlsFiles.reopen();
     this.#dropIdle();
   }
 

@@ -26,6 +26,8 @@ export type Resolver = (host: string) => Promise<readonly string[]>;
 export interface ConnectOptions {
   readonly policy: EgressPolicy;
   readonly tlsFiles: TlsFiles;
+  /** For a proxy that is reached by TLS: the same authorities, no certificate of ours. */
+  readonly proxyTlsFiles: TlsFiles;
   readonly tls: TlsSettings | undefined;
   readonly resolve: Resolver;
   readonly metrics: MetricsHook;
@@ -166,8 +168,8 @@ function openOne(address: string, port: number, signal: AbortSignal): Promise<ne
 /**
  * Encrypts a connection and checks the certificate against the name.
  *
- * @param toTarget Whether the far end is the one that client certificate and server name are for;
- *   a proxy gets neither.
+ * @param toTarget Whether the far end is the one that the settings speak of; a proxy gets no client
+ *   certificate, and its own is always checked, for its own name.
  */
 function startTls(
   socket: Duplex,
@@ -177,6 +179,7 @@ function startTls(
   signal: AbortSignal,
 ): Promise<tls.TLSSocket> {
   const name = toTarget ? options.tls?.serverName ?? host : host;
+  const files = toTarget ? options.tlsFiles : options.proxyTlsFiles;
   let connection: tls.TLSSocket;
   try {
     connection = tls.connect({
@@ -187,7 +190,7 @@ function startTls(
       minVersion: "TLSv1.2",
       rejectUnauthorized: !(toTarget && options.tls?.insecure === true),
       checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(name, certificate),
-      ...(toTarget ? { secureContext: options.tlsFiles.current().context } : {}),
+      secureContext: files.current().context,
     });
   } catch (error) {
     socket.destroy();
