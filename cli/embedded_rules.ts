@@ -3,7 +3,7 @@
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { decodeBundle, readBundleHeader } from "../src/engine/bundle.ts";
+import { decodeBundle, encodeBundle, readBundleHeader } from "../src/engine/bundle.ts";
 import { bundledFile, readRuleFiles } from "../src/runtime/load_rules.ts";
 import { assembleRules } from "../src/sigma/assemble.ts";
 import type { ParsedFile } from "../src/sigma/parse.ts";
@@ -39,6 +39,11 @@ export async function embeddedRules(): Promise<ParsedFile> {
     filters: files.flatMap(({ filters }) => filters),
     problems: files.flatMap(({ problems }) => problems),
   };
+}
+
+/** The embedded rules as a bundle, which from sources has to be made. */
+export async function embeddedRulesBundle(): Promise<Uint8Array> {
+  return await embeddedBundle() ?? encodeBundle(await embeddedRules(), 0, undefined, 1);
 }
 
 /** A line about the embedded rules, for `--version` and `rules bundle info`. */

@@ -20,7 +20,7 @@ export interface Contribution {
 }
 
 export interface CommitterEvents {
-  committed(result: CommitResult, alerts: readonly NewAlert[], seconds: number): void;
+  committed(result: CommitResult, seconds: number): void;
   /** The state file does not take anything; told once until `recovered`. */
   stalled(error: StateError): void;
   recovered(): void;
@@ -94,11 +94,10 @@ export class Committer implements Disposable {
     this.#cancel();
     if (this.#positions.size === 0 && this.#alerts.length === 0) return true;
     const startedAt = performance.now();
-    const alerts = this.#alerts;
     let result: CommitResult;
     try {
       result = this.#commit({
-        alerts,
+        alerts: this.#alerts,
         positions: this.#positions,
         deadLetters: this.#deadLetters,
         nowMs: this.#now(),
@@ -113,7 +112,7 @@ export class Committer implements Disposable {
     this.#positions = new Map();
     if (this.isStalled) this.#events.recovered();
     this.#retryMs = 0;
-    this.#events.committed(result, alerts, (performance.now() - startedAt) / 1000);
+    this.#events.committed(result, (performance.now() - startedAt) / 1000);
     for (const resolve of this.#waiting.splice(0)) resolve();
     return true;
   }

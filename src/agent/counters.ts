@@ -63,8 +63,15 @@ export class RateCounter {
 /** Matches of each rule, by its id or `titleKey`. */
 export class RuleCounters {
   readonly #rules = new Map<string, RuleMatches>();
+  #matches = 0;
+
+  /** Of all rules. */
+  get matches(): number {
+    return this.#matches;
+  }
 
   count(results: readonly DetectionResult[], nowMs: number): void {
+    this.#matches += results.length;
     for (const { rule_id: id, rule_title: title, level } of results) {
       const key = id ?? titleKey(title);
       const known = this.#rules.get(key);

@@ -42,6 +42,8 @@ export interface RunnerContext {
   readonly now: () => number;
   /** Called with the results of each event that has some. */
   readonly onResults: (results: readonly DetectionResult[], nowMs: number) => void;
+  /** Called behind each batch with how many events it had, and inputs that were none. */
+  readonly onBatch: (events: number, parseErrors: number) => void;
 }
 
 export type RunnerState = "running" | "paused" | "ended" | "failed";
@@ -167,10 +169,11 @@ export class SourceRunner {
     if (events.length > 0) {
       this.#lastEventMs = now();
       this.#tapRaw(events);
+      let parseErrors = 0;
       const run = this.#context.processor().startBatch(
         events.map(({ payload }) => payload),
         this.#batchOptions,
-        this.#visitor(events, alerts, deadLetters),
+        this.#visitor(events, alerts, deadLetters, () => parseErrors++),
       );
       const startedAt = performance.now();
       while (!run.step(STEP_MS)) {
@@ -179,6 +182,7 @@ export class SourceRunner {
       }
       metrics.observePipelineLatency((performance.now() - startedAt) / 1000);
       this.#events += run.events;
+      this.#context.onBatch(run.events, parseErrors);
     }
     for (const notice of notices) alerts.push(this.#builder.notice(notice, now()));
     const committed = committer.add({
@@ -197,6 +201,7 @@ export class SourceRunner {
     events: readonly RawEvent[],
     alerts: NewAlert[],
     deadLetters: NewDeadLetter[],
+    onFailed: () => void,
   ): BatchVisitor {
     const { now, onResults, keepParseErrors, taps } = this.#context;
     let ordinals = new Map<string, number>();
@@ -210,6 +215,7 @@ export class SourceRunner {
         alerts.push(...this.#builder.detections(results, event, events[index]!, nowMs, ordinals));
       },
       failed: ({ index, reason, message }) => {
+        onFailed();
         if (!keepParseErrors) return;
         const { payload, recordId } = events[index]!;
         const original = typeof payload === "string" ? payload : jsonText(payload.toValue());

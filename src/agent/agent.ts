@@ -1,0 +1,255 @@
+/**
+ * The agent: sources through rules into the state file, and from there to sinks.
+ *
+ * It starts in an order that lets each part see a world that is ready for it, and stops in the
+ * opposite one: first nothing more is read, then what was evaluated is committed, then sinks get a
+ * last chance. Whatever they do not take is in the outbox and goes out after the next start.
+ */
+import { getLogger } from "@logtape/logtape";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import type { Alert } from "../runtime/alert.ts";
+import type { StateError } from "../runtime/errors.ts";
+import type { MetricsHook } from "../runtime/metrics.ts";
+import type { CommitResult } from "../runtime/outbox.ts";
+import type { EventSource, Sink } from "../runtime/plugin.ts";
+import type { RuleSetCompiler } from "../runtime/rule_set.ts";
+import type { SinkSettings, SourceSettings } from "../runtime/settings.ts";
+import type { StateStore } from "../store/state_store.ts";
+import type { AgentIdentity } from "./alert_builder.ts";
+import { Committer } from "./committer.ts";
+import type { LoadedConfig } from "./config/load.ts";
+import type { AgentConfig } from "./config/types.ts";
+import { RateCounter, RuleCounters } from "./counters.ts";
+import { Reloader } from "./reloader.ts";
+import { RuleManager } from "./rule_manager.ts";
+import { ruleSettings } from "./rule_settings.ts";
+import { SinkSet } from "./sink_set.ts";
+import { SourceSet } from "./source_set.ts";
+
+const log = getLogger(["picket", "agent"]);
+
+/** What an agent is made of that depends on where it runs. */
+export interface AgentOptions {
+  readonly loaded: LoadedConfig;
+  /** Reads the configuration again, for a reload. */
+  readonly reloadConfig: () => LoadedConfig;
+  readonly store: StateStore;
+  readonly compile: RuleSetCompiler;
+  /** The bundle inside the executable. */
+  readonly embeddedRules: Uint8Array | undefined;
+  readonly metrics: MetricsHook;
+  readonly makeSource: (settings: SourceSettings) => EventSource;
+  readonly makeSink: (settings: SinkSettings, agent: AgentIdentity) => Sink;
+  /** Sinks beyond those of the configuration, such as those of webhook files. */
+  readonly moreSinks?: (config: AgentConfig) => readonly SinkSettings[];
+  readonly now?: () => number;
+}
+
+/** What goes on in the agent, for whoever shows it. */
+export interface AgentEvents {
+  /** Called after each commit with the alerts that were in it. */
+  readonly alerts: Set<(alerts: readonly Alert[]) => void>;
+  readonly raw: Set<(sourceId: string, text: () => string) => void>;
+  readonly decoded: Set<(sourceId: string, text: () => string) => void>;
+}
+
+/** Sinks that are still failing are given up after this long once every source has ended. */
+const FINISH_MS = 10_000;
+/** Alerts of one commit that listeners are told of at most. */
+const MAX_TOLD = 1000;
+
+export class Agent {
+  readonly identity: AgentIdentity;
+  readonly store: StateStore;
+  readonly rules: RuleManager;
+  readonly reloader: Reloader;
+  readonly sources: SourceSet;
+  readonly sinks: SinkSet;
+  readonly counters: RuleCounters = new RuleCounters();
+  readonly events: AgentEvents = { alerts: new Set(), raw: new Set(), decoded: new Set() };
+  readonly startedMs: number;
+  readonly eventRate: RateCounter;
+  readonly alertRate: RateCounter;
+  readonly #options: AgentOptions;
+  readonly #committer: Committer;
+  readonly #now: () => number;
+  readonly #stopping = new AbortController();
+  readonly #finished = Promise.withResolvers<void>();
+  #loaded: LoadedConfig;
+  #stalled: StateError | undefined;
+  #parseErrors = 0;
+  /** Of the alert that listeners were told of last. */
+  #toldSeq: number | undefined;
+
+  constructor(options: AgentOptions) {
+    const { loaded, store, metrics } = options;
+    const { config } = loaded;
+    this.#options = options;
+    this.#loaded = loaded;
+    this.#now = options.now ?? Date.now;
+    this.startedMs = this.#now();
+    this.eventRate = new RateCounter(this.startedMs);
+    this.alertRate = new RateCounter(this.startedMs);
+    this.store = store;
+    this.identity = { id: store.agentId, host: hostname(), labels: config.agent.labels };
+    this.rules = new RuleManager(ruleSettings(config.rules, options.embeddedRules), {
+      compile: options.compile,
+      lastGoodPath: join(dirname(config.state.path), "last_good.bundle"),
+      metrics,
+    });
+    this.#committer = new Committer((commit) => store.commit(commit), {
+      committed: (result, seconds) => this.#onCommit(result, seconds),
+      stalled: (error) => {
+        this.#stalled = error;
+        log.error("The state file takes nothing; reading pauses until it does", {
+          reason: error.message,
+          code: error.code,
+        });
+      },
+      recovered: () => {
+        this.#stalled = undefined;
+        log.info("The state file takes alerts again; reading goes on");
+      },
+    }, this.#now);
+    this.sinks = new SinkSet({
+      outbox: store,
+      metrics,
+      make: (settings) => options.makeSink(settings, this.identity),
+      now: this.#now,
+    });
+    this.sources = new SourceSet({
+      context: {
+        processor: () => this.rules.processor,
+        committer: this.#committer,
+        metrics,
+        taps: this.events,
+        keepParseErrors: config.deadLetters.keepParseErrors,
+        now: this.#now,
+        onResults: (results, nowMs) => {
+          this.counters.count(results, nowMs);
+          for (const { rule_title, level } of results) {
+            metrics.onDetectionMatchDetail?.(rule_title, level);
+          }
+        },
+        onBatch: (events, parseErrors) => {
+          this.eventRate.add(events);
+          this.#parseErrors += parseErrors;
+        },
+      },
+      agent: this.identity,
+      addIds: config.output.nativeIds,
+      make: options.makeSource,
+      position: (id) => store.position(id),
+      stopMs: config.stop.sourcesMs,
+      onEnd: () => void this.#onSourceEnd(),
+    });
+    this.reloader = new Reloader(this, options);
+  }
+
+  get loaded(): LoadedConfig {
+    return this.#loaded;
+  }
+
+  get config(): AgentConfig {
+    return this.#loaded.config;
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  /** Why the state file takes nothing, while it does not. */
+  get stalled(): StateError | undefined {
+    return this.#stalled;
+  }
+
+  get parseErrors(): number {
+    return this.#parseErrors;
+  }
+
+  /** Resolves when every source has come to its end and what they gave has been delivered. */
+  get finished(): Promise<void> {
+    return this.#finished.promise;
+  }
+
+  /**
+   * Loads rules, connects sinks, reads sources.
+   *
+   * @throws {RuntimeError} `RULES_UNUSABLE` if there are no rules to work with.
+   */
+  async start(): Promise<void> {
+    const stats = await this.rules.load(this.#stopping.signal);
+    log.info("Rules loaded", {
+      detection_rules: stats.detectionRules,
+      correlation_rules: stats.correlationRules,
+      failed: stats.failed,
+    });
+    if (stats.correlationRules > 0) {
+      log.warn("Correlation rules are checked but not evaluated by this version", {
+        correlation_rules: stats.correlationRules,
+      });
+    }
+    await this.apply(this.#loaded);
+    this.reloader.watch();
+  }
+
+  /** Makes sources and sinks those of `loaded`. */
+  async apply(loaded: LoadedConfig): Promise<void> {
+    const { config } = loaded;
+    await this.sinks.apply([...config.sinks, ...this.#options.moreSinks?.(config) ?? []]);
+    await this.sources.apply(config.sources, () => this.#committer.flush());
+    this.#loaded = loaded;
+  }
+
+  /** Stops in order; resolves when everything is closed but the state file. */
+  async stop(): Promise<void> {
+    if (this.isStopping) return;
+    this.#stopping.abort(new DOMException("The agent is stopping", "AbortError"));
+    const { stop } = this.config;
+    await this.reloader.close();
+    await this.sources.stop(stop.sourcesMs);
+    if (!this.#committer.flush()) {
+      log.warn("The last alerts could not be committed; their events are read again", {});
+    }
+    this.#committer[Symbol.dispose]();
+    const budget = AbortSignal.timeout(stop.deliverMs);
+    await this.sinks.flush(budget);
+    await this.sinks.stop(budget);
+    log.info("Streaming pipeline complete");
+  }
+
+  #onCommit(result: CommitResult, seconds: number): void {
+    this.#options.metrics.onCommit?.(seconds, result.added, result.duplicates, result.dropped);
+    if (result.added === 0) return;
+    this.alertRate.add(result.added);
+    this.sinks.notify();
+    this.#tellAlerts();
+  }
+
+  /** Tells listeners what has been committed since they were told last. */
+  #tellAlerts(): void {
+    const listeners = this.events.alerts;
+    if (listeners.size === 0) {
+      this.#toldSeq = undefined;
+      return;
+    }
+    const after = this.#toldSeq;
+    const fresh = this.store.recentAlerts({
+      limit: MAX_TOLD,
+      ...(after === undefined ? { sinceMs: this.#now() - 1000 } : { afterSeq: after }),
+    }).toReversed();
+    this.#toldSeq = fresh.at(-1)?.seq ?? after;
+    for (const listener of listeners) listener(fresh);
+  }
+
+  async #onSourceEnd(): Promise<void> {
+    if (!this.sources.hasEnded || this.isStopping) return;
+    log.info("Every source has come to its end; delivering what is left");
+    this.#committer.flush();
+    while (!await this.sinks.flush(AbortSignal.timeout(FINISH_MS))) {
+      if (this.isStopping || this.sinks.status().some(({ state }) => state !== "running")) break;
+    }
+    this.#finished.resolve();
+  }
+}

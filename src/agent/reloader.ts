@@ -1,0 +1,268 @@
+/**
+ * Reloads: rules and configuration read again, all of it or nothing.
+ */
+import { getLogger } from "@logtape/logtape";
+import { watch as watchFiles } from "chokidar";
+import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
+import type { ReloadResult } from "../admin/view.ts";
+import { listRuleFiles } from "../runtime/load_rules.ts";
+import type { RuleSummary } from "../runtime/rule_set.ts";
+import type { Agent, AgentOptions } from "./agent.ts";
+import type { LoadedConfig } from "./config/load.ts";
+import type { RuleReload } from "./rule_manager.ts";
+import { ruleSettings } from "./rule_settings.ts";
+import { ruleFailure } from "./rule_view.ts";
+import { settingsKey } from "./settings_key.ts";
+
+const log = getLogger(["picket", "reload"]);
+
+/** Reloads that are remembered, and entries of their lists. */
+const MAX_HISTORY = 20;
+const MAX_LISTED = 1000;
+/** Reloads that may wait, the one that runs not counted. */
+const MAX_QUEUED = 4;
+
+export type ReloadTrigger = ReloadResult["trigger"];
+type Component = ReloadResult["components"][number];
+
+/** Runs one reload at a time. */
+export class Reloader {
+  readonly #agent: Agent;
+  readonly #options: AgentOptions;
+  readonly #stop = new AbortController();
+  readonly #history: ReloadResult[] = [];
+  #queue: Promise<unknown> = Promise.resolve();
+  #queued = 0;
+  #count = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #poll: ReturnType<typeof setInterval> | undefined;
+  #unwatch: (() => Promise<void>) | undefined;
+  /** Digest of the watched files when they were loaded last. */
+  #seen = "";
+
+  constructor(agent: Agent, options: AgentOptions) {
+    this.#agent = agent;
+    this.#options = options;
+  }
+
+  /** Newest first. */
+  get history(): readonly ReloadResult[] {
+    return this.#history;
+  }
+
+  /** Reloads soon; several requests within the debounce become one. `false` if enough wait. */
+  request(trigger: ReloadTrigger): boolean {
+    if (this.#queued >= MAX_QUEUED || this.#stop.signal.aborted) return false;
+    if (this.#timer !== undefined) return true;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.reload(trigger, false).catch((error: unknown) => {
+        if (!this.#stop.signal.aborted) {
+          log.error("Failed to reload rules", { reason: String(error) });
+        }
+      });
+    }, this.#agent.config.reload.debounceMs);
+    return true;
+  }
+
+  /** Reloads when those before have ended. Rejects when the agent stops. */
+  reload(trigger: ReloadTrigger, dryRun: boolean): Promise<ReloadResult> {
+    this.#queued++;
+    const result = this.#queue.then(() => {
+      this.#stop.signal.throwIfAborted();
+      return this.#run(trigger, dryRun);
+    }).finally(() => this.#queued--);
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  async #run(trigger: ReloadTrigger, dryRun: boolean): Promise<ReloadResult> {
+    const startedMs = Date.now();
+    const startedAt = performance.now();
+    const components: Component[] = [];
+    const digest = this.#digest();
+    const loaded = this.#readConfig(components);
+    let rules: RuleReload | undefined;
+    if (loaded !== undefined) {
+      const { config } = loaded;
+      rules = await this.#agent.rules.reload({
+        dryRun,
+        ...this.#changedRules(config.rules),
+      }, this.#stop.signal);
+      components.push(rulesComponent(rules));
+      if (rules.outcome === "refused") components.push({ name: "inputs", outcome: "skipped" });
+      else if (!dryRun) await this.#applyConfig(loaded, components);
+    }
+    const ok = components.every(({ outcome }) => outcome !== "failed");
+    const result = reloadResult(
+      {
+        id: dryRun ? 0 : ++this.#count,
+        trigger,
+        started: Math.floor(startedMs / 1000),
+        duration_ms: performance.now() - startedAt,
+        dry_run: dryRun,
+        ok,
+        components,
+      },
+      rules,
+      this.#agent.rules.stats?.detectionRules ?? 0,
+    );
+    if (dryRun) return result;
+    this.#seen = digest;
+    this.#history.unshift(result);
+    this.#history.length = Math.min(this.#history.length, MAX_HISTORY);
+    this.#options.metrics.onReload?.(
+      components.filter(({ outcome }) => outcome === "failed").length,
+    );
+    tell(result, rules);
+    return result;
+  }
+
+  #readConfig(components: Component[]): LoadedConfig | undefined {
+    try {
+      return this.#options.reloadConfig();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      components.push({ name: "config", outcome: "failed", message });
+      return undefined;
+    }
+  }
+
+  #changedRules(
+    rules: LoadedConfig["config"]["rules"],
+  ): { readonly settings?: ReturnType<typeof ruleSettings> } {
+    const isSame = settingsKey(rules) === settingsKey(this.#agent.config.rules);
+    return isSame ? {} : { settings: ruleSettings(rules, this.#options.embeddedRules) };
+  }
+
+  async #applyConfig(loaded: LoadedConfig, components: Component[]): Promise<void> {
+    const before = this.#agent.config;
+    const { config } = loaded;
+    const fixed = NEED_RESTART.filter((name) =>
+      settingsKey({ of: before[name] }) !== settingsKey({ of: config[name] })
+    );
+    if (fixed.length > 0) {
+      components.push({ name: "config", outcome: "needs_restart", message: fixed.join(", ") });
+    }
+    const outcome = (name: "sources" | "sinks"): Component["outcome"] =>
+      settingsKey({ of: before[name] }) === settingsKey({ of: config[name] })
+        ? "unchanged"
+        : "reloaded";
+    const parts: Component[] = [
+      { name: "inputs", outcome: outcome("sources") },
+      { name: "sinks", outcome: outcome("sinks") },
+    ];
+    try {
+      await this.#agent.apply(loaded);
+      components.push(...parts);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      components.push({ name: "config", outcome: "failed", message });
+    }
+  }
+
+  /** Reloads when rule files or the configuration change. */
+  watch(): void {
+    const { reload } = this.#agent.config;
+    this.#seen = this.#digest();
+    if (!reload.watch) return;
+    const paths = [...this.#agent.config.rules.paths, ...this.#agent.loaded.files];
+    if (paths.length === 0) return;
+    const watcher = watchFiles([...paths], { ignoreInitial: true, followSymlinks: true });
+    watcher.on("all", (_event, path) => {
+      if (/\.(?:ya?ml|bundle)$/.test(path) || paths.includes(path)) this.request("watcher");
+    });
+    watcher.on(
+      "error",
+      (error) =>
+        log.warn("Files cannot be watched; they are looked at from time to time", {
+          reason: String(error),
+        }),
+    );
+    this.#unwatch = () => watcher.close();
+    if (reload.pollIntervalMs === 0) return;
+    this.#poll = setInterval(() => {
+      if (this.#digest() !== this.#seen) this.request("poll");
+    }, reload.pollIntervalMs);
+  }
+
+  /** Of the names, sizes and times of what is watched. */
+  #digest(): string {
+    const hash = createHash("sha256");
+    const { rules } = this.#agent.config;
+    const files = rules.paths.flatMap((path) => listRuleFiles(path).files);
+    for (const file of [...files, ...this.#agent.loaded.files]) {
+      try {
+        const { size, mtimeMs } = statSync(file);
+        hash.update(`${file}\0${size}\0${mtimeMs}\0`);
+      } catch {
+        hash.update(`${file}\0gone\0`);
+      }
+    }
+    return hash.digest("hex");
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new DOMException("The agent is stopping", "AbortError"));
+    clearTimeout(this.#timer);
+    clearInterval(this.#poll);
+    await this.#unwatch?.();
+    await this.#queue;
+  }
+}
+
+/** Parts that are made once. */
+const NEED_RESTART = ["agent", "state", "outbox", "api", "ui", "output", "metrics"] as const;
+
+function rulesComponent(rules: RuleReload): Component {
+  const outcome = rules.outcome === "refused" ? "failed" : rules.outcome;
+  return rules.message === undefined
+    ? { name: "rules", outcome }
+    : { name: "rules", outcome, message: rules.message };
+}
+
+function reloadResult(
+  about: Omit<ReloadResult, "rules">,
+  rules: RuleReload | undefined,
+  loaded: number,
+): ReloadResult {
+  const { added = [], removed = [], changed = [] } = rules?.diff ?? {};
+  const failed = rules?.failed ?? [];
+  return {
+    ...about,
+    rules: {
+      added: added.slice(0, MAX_LISTED).map(ruleRef),
+      removed: removed.slice(0, MAX_LISTED).map(ruleRef),
+      changed: changed.slice(0, MAX_LISTED).map(ruleRef),
+      failed: failed.slice(0, MAX_LISTED).map(ruleFailure),
+      added_total: added.length,
+      removed_total: removed.length,
+      changed_total: changed.length,
+      failed_total: failed.length,
+      loaded_total: loaded,
+    },
+  };
+}
+
+function ruleRef({ key, title }: RuleSummary): { id: string; title: string } {
+  return { id: key, title };
+}
+
+function tell(result: ReloadResult, rules: RuleReload | undefined): void {
+  const { added_total, removed_total, changed_total, failed_total, loaded_total } = result.rules;
+  const facts = {
+    trigger: result.trigger,
+    added: added_total,
+    removed: removed_total,
+    changed: changed_total,
+    failed: failed_total,
+    loaded: loaded_total,
+    pause_ms: Math.round((rules?.pauseMs ?? 0) * 10) / 10,
+  };
+  if (result.ok) log.info("Rules and pipelines reloaded", facts);
+  else {
+    const failure = result.components.find(({ outcome }) => outcome === "failed");
+    log.error("Failed to reload rules", { ...facts, reason: failure?.message });
+  }
+}
