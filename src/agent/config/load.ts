@@ -136,10 +136,13 @@ function build(
     const own = withDefaultIds(withAbsolutePaths(translated.root, around));
     const errors = translated.problems.filter(({ severity }) => severity === "error");
     const checked = validate(configSchema, own);
-    errors.push(...checked.problems);
+    // A text that is no source is no mapping either; the first says it better.
+    const told = new Set(errors.map(({ path }) => path));
+    errors.push(...checked.problems.filter(({ path }) => !told.has(path)));
     const unfit = new Map<string, ConfigProblem>();
     for (const error of errors) {
-      if (error.origin.kind === "env") unfit.set(error.origin.name, error);
+      if (error.origin.kind !== "env" || unfit.has(error.origin.name)) continue;
+      unfit.set(error.origin.name, error);
     }
     if (unfit.size > 0) {
       for (const [name, { path, message, suggestion }] of unfit) {

@@ -38,9 +38,8 @@ export class ConfigError extends PicketError {
 
 /** `picket.yaml:3:5: api.adr: unknown key (did you mean 'addr'?)`. */
 export function problemText({ path, message, suggestion, origin }: ConfigProblem): string {
-  const place = originText(origin);
   const hint = suggestion === undefined ? "" : ` (${suggestion})`;
-  return `${[place, path].filter((part) => part !== "").join(": ")}: ${message}${hint}`;
+  return [originText(origin), path, `${message}${hint}`].filter((part) => part !== "").join(": ");
 }
 
 /** `picket.yaml:3:5`, `environment variable X`, `command line`. */

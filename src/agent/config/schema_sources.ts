@@ -115,7 +115,12 @@ export const natsSource = z.strictObject({
     deliver: z.union([
       z.enum(["resume", "all", "new", "last", "last_per_subject"]),
       z.strictObject({ sequence: count(1, Number.MAX_SAFE_INTEGER) }),
-      z.strictObject({ time: z.iso.datetime({ offset: true }) }),
+      z.strictObject({
+        time: z.iso.datetime({
+          offset: true,
+          error: "must be a time such as 2026-11-23T08:00:00Z",
+        }),
+      }),
     ], {
       error: "must be resume, all, new, last, last_per_subject, {sequence: N} or {time: RFC3339}",
     }).optional(),

@@ -87,8 +87,11 @@ class Telling {
         suggestion: `name a variable or a file: ${secret.join(" or ")}`,
       };
     }
-    const near = nearest(key, known);
-    const elsewhere = near === undefined ? placesOf(this.#schema, key) : [];
+    const snake = key.replace(/([a-z0-9])([A-Z])/g, "$1_$2").replaceAll("-", "_").toLowerCase();
+    const near = nearest(key, known) ?? nearest(snake, known);
+    // A key inside a source or sink was not meant for a section.
+    const isMember = parent.some((step) => typeof step === "number");
+    const elsewhere = near === undefined && !isMember ? placesOf(this.#schema, snake) : [];
     const suggestion = near !== undefined
       ? `did you mean '${near}'?`
       : elsewhere.length > 0
