@@ -231,11 +231,12 @@ export class StateStore implements Outbox, Disposable {
     this.#writeWithReserve("write deliveries to", () => {
       const num = this.#sinks.numberOf(sinkId);
       if (num === undefined) return;
-      const delivered = settlements.filter((one) => this.#settle(num, sinkId, one, nowMs)).length;
-      if (delivered > 0) this.#sinks.noteSuccess(num, nowMs);
+      const hasDelivered = settlements.some(({ outcome }) => outcome === "delivered");
+      if (hasDelivered) this.#sinks.noteSuccess(num, nowMs);
+      for (const settlement of settlements) this.#settle(num, sinkId, settlement, nowMs);
       if (peerPosition !== undefined) this.#sinks.setPeerPosition(num, peerPosition);
       this.#alerts.purge(nowMs);
-      if (delivered > 0) this.#reportGaps(nowMs, true);
+      if (hasDelivered) this.#reportGaps(nowMs, true);
     });
   }
 
@@ -403,17 +404,16 @@ export class StateStore implements Outbox, Disposable {
     return true;
   }
 
-  /** Whether the alert was delivered. */
-  #settle(num: number, sinkId: string, settlement: Settlement, nowMs: number): boolean {
+  #settle(num: number, sinkId: string, settlement: Settlement, nowMs: number): void {
     const { seq } = settlement;
     switch (settlement.outcome) {
       case "delivered":
         this.#leave(num, seq, nowMs);
-        return true;
+        break;
       case "retry":
         this.#sinks.retry(num, seq, settlement.nextMs);
         this.#sinks.noteError(num, settlement.error.slice(0, MAX_ERROR));
-        return false;
+        break;
       case "dead": {
         const { failure, error } = settlement;
         const found = this.#operator.alertAt(seq);
@@ -426,7 +426,6 @@ export class StateStore implements Outbox, Disposable {
           );
         }
         this.#sinks.noteError(num, error.slice(0, MAX_ERROR));
-        return false;
       }
     }
   }
