@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { isIP } from "node:net";
+import { getLogger } from "@logtape/logtape";
 import { connect, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import type { DeliveryFailure } from "../errors.ts";
 import type { NatsSettings, Secret } from "../settings.ts";
@@ -18,6 +19,8 @@ import {
   type NatsServerAddress,
   readCredentials,
 } from "./options.ts";
+
+const log = getLogger(["picket", "nats"]);
 
 /** Refused credentials are retried more slowly: the cap of waiting is this many times longer. */
 const AUTH_WAIT_FACTOR = 5;
@@ -42,10 +45,7 @@ export interface NatsStatus {
   readonly failedAttempts: number;
 }
 
-export type NatsLog = (level: "info" | "warn", message: string) => void;
-
 export interface NatsLinkOptions {
-  readonly log?: NatsLog;
   /** 0 to below 1; for tests. */
   readonly random?: () => number;
 }
@@ -53,7 +53,6 @@ export interface NatsLinkOptions {
 /** One connection as its users see it; `NatsConnections` makes it. */
 export class NatsLink {
   readonly settings: NatsSettings;
-  readonly #log: NatsLog;
   readonly #random: () => number;
   readonly #listeners = new Set<(status: NatsStatus) => void>();
   readonly #violations = new Set<(subject: string, error: Error) => void>();
@@ -81,7 +80,6 @@ export class NatsLink {
 
   constructor(settings: NatsSettings, options: NatsLinkOptions = {}) {
     this.settings = settings;
-    this.#log = options.log ?? (() => {});
     this.#random = options.random ?? Math.random;
     this.#running = this.#run();
   }
@@ -153,7 +151,7 @@ export class NatsLink {
     try {
       fingerprint = readCredentials(this.settings).fingerprint;
     } catch (error) {
-      this.#log("warn", `NATS: ${describeFailure(error)}; the connection stays as it is`);
+      log.warn("NATS connection stays as it is: {error}", { error: describeFailure(error) });
       return;
     }
     if (fingerprint !== this.#fingerprint) this.#move(this.#pool(), "credentials changed");
@@ -247,7 +245,7 @@ export class NatsLink {
     }
     const again = this.#everConnected;
     this.#everConnected = true;
-    this.#log("info", `NATS ${again ? "re" : ""}connected to ${connection.getServer()}`);
+    log.info("NATS connected to {server}", { server: connection.getServer(), again });
     this.#change({
       state: "connected",
       server: connection.getServer(),
@@ -266,7 +264,10 @@ export class NatsLink {
             const { subject } = event.error;
             for (const listener of this.#violations) listener(subject, event.error);
           }
-          this.#log("warn", `NATS ${connection.getServer()}: ${event.error.message}`);
+          log.warn("NATS {server} says {error}", {
+            server: connection.getServer(),
+            error: event.error.message,
+          });
           break;
         case "staleConnection":
           // The client would first wait until its last bytes are written, which may be never.
@@ -295,14 +296,17 @@ export class NatsLink {
   /** Connects to one of `pool` beside the connection there is, and then takes that one instead. */
   #move(pool: readonly NatsServerAddress[], reason: string): void {
     if (this.#moving !== undefined || pool.length === 0) return;
-    this.#log("info", `NATS: making a new connection: ${reason}`);
+    log.info("NATS makes a new connection: {reason}", { reason });
     this.#moving = (async () => {
       for (const server of pool) {
         try {
           await this.#dial(server);
           return;
         } catch (error) {
-          this.#log("warn", `NATS ${server.url}: ${describeFailure(error)}`);
+          log.warn("NATS {server}: {error}", {
+            server: server.url,
+            error: describeFailure(error),
+          });
         }
       }
     })().finally(() => this.#moving = undefined);
@@ -320,7 +324,9 @@ export class NatsLink {
     const timeoutMs = this.settings.timeoutMs ?? NATS_DEFAULTS.timeoutMs;
     const answered = await within(connection.flush().then(() => true, () => true), timeoutMs);
     if (answered === true || connection !== this.#connection) return;
-    this.#log("warn", `NATS ${connection.getServer()} does not answer: dropping the connection`);
+    log.warn("NATS {server} does not answer, dropping the connection", {
+      server: connection.getServer(),
+    });
     void connection.close();
   }
 
@@ -353,7 +359,7 @@ export class NatsLink {
     const message = describeFailure(error);
     // One line for each new reason, not for each attempt of a long outage.
     if (message !== this.#status.error || state !== this.#status.state) {
-      this.#log("warn", `NATS ${state.replace("_", " ")}: ${message}`);
+      log.warn("NATS {state}: {error}", { state, error: message });
     }
     this.#change({
       state,
