@@ -1,0 +1,202 @@
+/**
+ * The bytes of one file, by offset: as they are, or unpacked.
+ */
+import { Buffer } from "node:buffer";
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  openSync,
+  read,
+  readSync,
+} from "node:fs";
+import process from "node:process";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { type Facts, factsOf, isInside, toFacts } from "./discover.ts";
+import type { Packing } from "./rotated.ts";
+
+/** A pipe in the place of a log must not hold us until somebody writes to it. */
+const OPEN_FLAGS = process.platform === "win32"
+  ? constants.O_RDONLY
+  : constants.O_RDONLY | constants.O_NONBLOCK;
+const BLOCK_BYTES = 256 << 10;
+
+/** Something that bytes are read from; whoever opened it closes it. */
+export interface Content {
+  /** Facts of the file behind; the size is that of the file, also where it is packed. */
+  facts(): Facts & { readonly links: number };
+  /** Fills `target` from `position` on until it is full or the content ends. */
+  read(target: Buffer, position: number): Promise<number>;
+  close(): void;
+}
+
+/**
+ * Opens a regular file.
+ *
+ * @param root If given, the file that was opened must be inside it.
+ * @throws what `node:fs` throws, and an error with code `EACCES` for what is no file or outside.
+ */
+export function openPlain(path: string, root: string | undefined): PlainContent {
+  const descriptor = openSync(path, OPEN_FLAGS);
+  try {
+    const stat = fstatSync(descriptor, { bigint: true });
+    if (!stat.isFile()) throw denied(`${path} is not a file`);
+    if (root !== undefined) {
+      // The path may have been turned into a link since it was looked at.
+      const facts = isInside(root, path) ? factsOf(path) : undefined;
+      if (facts?.ino !== String(stat.ino) || facts.dev !== String(stat.dev)) {
+        throw denied(`${path} leads out of ${root}`);
+      }
+    }
+    return new PlainContent(descriptor);
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+function denied(message: string): Error {
+  return Object.assign(new Error(message), { code: "EACCES" });
+}
+
+export class PlainContent implements Content {
+  readonly #descriptor: number;
+  #isOpen = true;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  facts(): Facts & { readonly links: number } {
+    const stat = fstatSync(this.#descriptor, { bigint: true });
+    return { ...toFacts(stat), links: Number(stat.nlink) };
+  }
+
+  async read(target: Buffer, position: number): Promise<number> {
+    let length = 0;
+    while (length < target.length) {
+      const count = await this.#readOnce(target, length, position + length);
+      if (count === 0) break;
+      length += count;
+    }
+    return length;
+  }
+
+  /** As `read`; for a few bytes that the page cache has. */
+  readNow(target: Buffer, position: number): number {
+    let length = 0;
+    while (length < target.length) {
+      const rest = target.length - length;
+      const count = readSync(this.#descriptor, target, length, rest, position + length);
+      if (count === 0) break;
+      length += count;
+    }
+    return length;
+  }
+
+  close(): void {
+    if (this.#isOpen) closeSync(this.#descriptor);
+    this.#isOpen = false;
+  }
+
+  #readOnce(target: Buffer, at: number, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      read(this.#descriptor, target, at, target.length - at, position, (error, count) => {
+        if (error) reject(error);
+        else resolve(count);
+      });
+    });
+  }
+}
+
+/** A compressed file, unpacked from its start; going back a little is free, further starts anew. */
+export class PackedContent implements Content {
+  readonly #path: string;
+  readonly #packing: Packing;
+  #blocks: AsyncIterator<Uint8Array> | undefined;
+  #stop: (() => void) | undefined;
+  /** Unpacked bytes from `#from` on that a later call may ask for. */
+  #window: Buffer = Buffer.alloc(0);
+  #from = 0;
+  #isDone = false;
+  /** What is packed was cut off or damaged; what came before is given out first. */
+  #failure: unknown;
+
+  constructor(path: string, packing: Packing) {
+    this.#path = path;
+    this.#packing = packing;
+  }
+
+  /** Why unpacking ended before the end of the file. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  facts(): Facts & { readonly links: number } {
+    const facts = factsOf(this.#path);
+    if (facts !== undefined) return { ...facts, links: 1 };
+    throw Object.assign(new Error(`${this.#path} is gone`), { code: "ENOENT" });
+  }
+
+  async read(target: Buffer, position: number): Promise<number> {
+    if (this.#blocks === undefined || position < this.#from) this.#start();
+    const pieces = [this.#window];
+    let end = this.#from + this.#window.length;
+    const wanted = position + target.length;
+    while (end < wanted && !this.#isDone) {
+      const value = await this.#next();
+      if (value === undefined) break;
+      end += value.length;
+      if (end <= position) {
+        pieces.length = 0;
+        this.#from = end;
+      } else {
+        pieces.push(Buffer.from(value));
+      }
+    }
+    if (end <= position && this.#failure !== undefined) throw this.#failure;
+    const window = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+    const skip = Math.min(window.length, Math.max(0, position - this.#from));
+    this.#window = window.subarray(skip);
+    this.#from += skip;
+    return this.#from < position ? 0 : this.#window.copy(target);
+  }
+
+  close(): void {
+    this.#stop?.();
+    this.#stop = undefined;
+    this.#blocks = undefined;
+    this.#window = Buffer.alloc(0);
+  }
+
+  async #next(): Promise<Uint8Array | undefined> {
+    try {
+      const { done, value } = await this.#blocks!.next();
+      if (done !== true) return value;
+    } catch (error) {
+      this.#failure = error;
+    }
+    this.#isDone = true;
+    return undefined;
+  }
+
+  #start(): void {
+    this.close();
+    this.#failure = undefined;
+    this.#from = 0;
+    this.#isDone = false;
+    const packed = createReadStream(this.#path, { highWaterMark: BLOCK_BYTES });
+    const unpacked = this.#packing === "gzip"
+      ? createGunzip({ chunkSize: BLOCK_BYTES })
+      : createZstdDecompress({ chunkSize: BLOCK_BYTES });
+    packed.on("error", (error) => unpacked.destroy(error));
+    packed.pipe(unpacked);
+    this.#blocks = (unpacked as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    this.#stop = () => {
+      packed.destroy();
+      unpacked.on("error", () => {});
+      unpacked.destroy();
+    };
+  }
+}

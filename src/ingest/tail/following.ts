@@ -1,0 +1,361 @@
+/**
+ * The loop of a file source: look, read, give out, wait.
+ */
+import { Buffer } from "node:buffer";
+import { basename } from "node:path";
+import type { EventBatch } from "../../runtime/plugin.ts";
+import type { FileSourceSettings } from "../../runtime/settings.ts";
+import type { Position } from "./checkpoint.ts";
+import { openPlain, PackedContent } from "./content.ts";
+import { Discovery, factsOf } from "./discover.ts";
+import type { TextCounts } from "./encoding.ts";
+import { codeOf, isAbsent, messageOf } from "./failures.ts";
+import { TAIL_BYTES } from "./fingerprint.ts";
+import { Follower, type RotationCounts } from "./follower.ts";
+import type { FileEvent, Generation } from "./generation.ts";
+import type { JoinCounts } from "./multiline.ts";
+import { Wake } from "./wake.ts";
+
+const DEFAULT_MAX_LINE_BYTES = 1 << 20;
+const DEFAULT_POLL_MS = 250;
+/** One batch: what is worth a commit of its own. */
+const MAX_BATCH_EVENTS = 4096;
+const MAX_BATCH_CHARS = 1 << 20;
+/** One read. */
+const READ_BYTES = 1 << 20;
+/** Read from one file before the next one has its turn. */
+const TURN_BYTES = 4 << 20;
+/** The shortest pause between two looks, so that a log that is written line by line costs little. */
+const SETTLE_MS = 10;
+/** Directories are listed anew that often although nothing seems to have changed. */
+const RESCAN_MS = 5000;
+/** More directories than these are looked at only when the interval has passed. */
+const FEW_DIRECTORIES = 16;
+const FIRST_BACKOFF_MS = 1000;
+const LAST_BACKOFF_MS = 60_000;
+/** A rotated file that cannot be read (a damaged archive) is given up. */
+const GIVE_UP_MS = 600_000;
+
+/** A file that cannot be read, or can again. */
+export interface FileProblem {
+  readonly path: string;
+  /** What `node:fs` says: `EACCES`, `EMFILE`, `EIO`; empty when it can be read again. */
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface FileSourceOptions {
+  /** Called once for each change of a file's state. */
+  readonly onProblem?: (problem: FileProblem) => void;
+  /** Whether to use the file system's notifications besides asking. Default `true`. */
+  readonly watch?: boolean;
+  /** How long a file that has been replaced is watched for late writers. Default 30,000. */
+  readonly lateMs?: number;
+  /** The same for a file that was deleted and not replaced. Default 5,000. */
+  readonly deletedMs?: number;
+  /** When a line without an end is given out. Default 2,000. */
+  readonly partialMs?: number;
+  /** When lines that may belong to a longer event are given out. Default 5,000. */
+  readonly heldMs?: number;
+  /** Files that are open at the same time. Default 256. */
+  readonly maxOpen?: number;
+}
+
+export interface ReadCounts extends TextCounts, JoinCounts {
+  events: number;
+}
+
+/** A file that cannot be read at present. */
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly delayMs: number;
+  readonly untilMs: number;
+}
+
+export class Following {
+  readonly #settings: FileSourceSettings;
+  readonly #options: FileSourceOptions;
+  readonly #counts: ReadCounts;
+  readonly #discovery: Discovery;
+  readonly #follower: Follower;
+  readonly #wake: Wake;
+  readonly #pollMs: number;
+  readonly #isNew: boolean;
+  readonly #failures = new Map<string, Failure>();
+  #events: FileEvent[] = [];
+  #chars = 0;
+  #isScanDue = true;
+  #scannedMs = 0;
+  #polledMs = 0;
+  /** Something was left unread because others have their turn. */
+  #isHungry = false;
+  /** What the position says may have changed. */
+  #isMoved = false;
+
+  constructor(
+    settings: FileSourceSettings,
+    options: FileSourceOptions,
+    from: Position | undefined,
+    counts: ReadCounts,
+  ) {
+    this.#settings = settings;
+    this.#options = options;
+    this.#counts = counts;
+    this.#isNew = from === undefined;
+    this.#pollMs = settings.pollMs ?? DEFAULT_POLL_MS;
+    this.#discovery = new Discovery(settings);
+    this.#wake = new Wake(options.watch ?? true);
+    const maxLineBytes = Math.max(2, settings.maxLineBytes ?? DEFAULT_MAX_LINE_BYTES) & ~1;
+    this.#follower = new Follower({
+      startAt: settings.startAt ?? "end",
+      root: settings.root,
+      context: {
+        buffer: Buffer.allocUnsafe(Math.max(READ_BYTES, maxLineBytes + 4) + 2 * TAIL_BYTES),
+        encoding: settings.encoding,
+        multiline: settings.multiline,
+        maxLineBytes,
+        counts,
+        emit: (event) => this.#emit(event),
+      },
+      onFailure: (path, error) => this.#noteFailure(path, error),
+    }, from);
+  }
+
+  get generations(): readonly Generation[] {
+    return this.#follower.generations;
+  }
+
+  get rotationCounts(): Readonly<RotationCounts> {
+    return this.#follower.counts;
+  }
+
+  /** Why files cannot be read, one text each. */
+  get failures(): readonly string[] {
+    return [...this.#failures.values()].map(({ message }) => message);
+  }
+
+  isFailing(path: string): boolean {
+    return this.#failures.has(path);
+  }
+
+  close(): void {
+    this.#wake.close();
+    this.#follower.close();
+  }
+
+  async *batches(signal: AbortSignal): AsyncGenerator<EventBatch> {
+    let state = "";
+    for (let round = 0;; round++) {
+      signal.throwIfAborted();
+      const startedMs = performance.now();
+      await this.#look(startedMs);
+      if (round === 0) {
+        state = this.#follower.state;
+        // Where everything begins is on disk before the first record is.
+        if (this.#isNew) yield { events: [], position: this.#follower.position };
+      }
+      const waiting = new Set<string>();
+      for (const generation of [...this.#follower.generations]) {
+        if (waiting.has(generation.origin)) continue;
+        yield* this.#turn(generation, signal);
+        const isStuck = this.#failures.has(generation.path);
+        if (!generation.caughtUp && !isStuck) waiting.add(generation.origin);
+      }
+      await this.#settle(performance.now());
+      if (this.#events.length > 0) {
+        yield this.#batch();
+        state = this.#follower.state;
+      } else if (this.#isMoved) {
+        const { position } = this.#follower;
+        if (this.#follower.state !== state) yield { events: [], position };
+        state = this.#follower.state;
+      }
+      this.#isMoved = false;
+      if (!this.#isHungry) {
+        const restMs = Math.max(1, SETTLE_MS - (performance.now() - startedMs));
+        await this.#wake.wait(restMs, this.#isScanDue ? restMs : this.#pollMs, signal);
+      }
+      this.#isHungry = false;
+    }
+  }
+
+  /** Looks for files that came, went or changed their names. */
+  async #look(nowMs: number): Promise<void> {
+    const isPoll = nowMs - this.#polledMs >= this.#pollMs * 0.9 || this.#polledMs === 0;
+    const wallMs = Date.now();
+    if (isPoll) {
+      this.#polledMs = nowMs;
+      if (nowMs - this.#scannedMs >= RESCAN_MS) this.#isScanDue = true;
+      // A name may be a link to where a file is rotated, in a directory that we do not see.
+      else if (!this.#isScanDue) this.#isScanDue = this.#follower.generations.some(isElsewhere);
+    }
+    const { directories } = this.#discovery;
+    const isCheap = directories.length <= FEW_DIRECTORIES;
+    if (!this.#isScanDue && (isPoll || isCheap)) {
+      this.#isScanDue = this.#discovery.hasChanged(wallMs);
+    }
+    if (!this.#isScanDue) return;
+    this.#isScanDue = false;
+    this.#scannedMs = nowMs;
+    const candidates = this.#discovery.scan(wallMs, (path) => this.#follower.isOrigin(path));
+    await this.#follower.reconcile(candidates, wallMs, nowMs);
+    const names = new Set(this.#follower.generations.map(({ path }) => basename(path)));
+    this.#wake.watch(this.#discovery.directories, names);
+    this.#isMoved = true;
+  }
+
+  /** Reads a file until its end or until others have their turn. */
+  async *#turn(generation: Generation, signal: AbortSignal): AsyncGenerator<EventBatch> {
+    const start = generation.offset;
+    while (await this.#advance(generation)) {
+      signal.throwIfAborted();
+      this.#isMoved = true;
+      const isFull = this.#events.length >= MAX_BATCH_EVENTS || this.#chars >= MAX_BATCH_CHARS;
+      if (isFull) yield this.#batch();
+      if (!generation.hasBlock && generation.offset - start >= TURN_BYTES) {
+        this.#isHungry = true;
+        return;
+      }
+    }
+  }
+
+  /** Whether lines were read. */
+  async #advance(generation: Generation): Promise<boolean> {
+    const nowMs = performance.now();
+    const { path } = generation;
+    const failure = this.#failures.get(path);
+    if (failure !== undefined && failure.untilMs > nowMs) return false;
+    try {
+      if (generation.content === undefined && !this.#open(generation)) return false;
+      const limit = MAX_BATCH_EVENTS - this.#events.length;
+      const outcome = await generation.advance(limit, nowMs);
+      if (failure !== undefined) this.#noteFailure(path, undefined);
+      if (outcome === "replaced") {
+        this.#follower.truncated(generation, nowMs);
+        this.#isScanDue = true;
+        this.#isMoved = true;
+      }
+      return outcome === "lines";
+    } catch (error) {
+      generation.close();
+      if (isAbsent(error)) this.#isScanDue = true;
+      else this.#noteFailure(path, error);
+      return false;
+    }
+  }
+
+  /** Opens the file if there may be something new in it. */
+  #open(generation: Generation): boolean {
+    const { path, packing } = generation;
+    if (generation.isOrphan || generation.goneMs !== undefined) return false;
+    const facts = factsOf(path);
+    if (facts === undefined || `${facts.dev}:${facts.ino}` !== generation.id) {
+      this.#isScanDue = true;
+      return false;
+    }
+    if (!generation.hasChanged(facts)) return false;
+    if (packing !== undefined) {
+      generation.content = new PackedContent(path, packing);
+      return true;
+    }
+    this.#makeRoom();
+    const content = openPlain(path, this.#settings.root);
+    const { dev, ino } = content.facts();
+    if (`${dev}:${ino}` !== generation.id) {
+      content.close();
+      this.#isScanDue = true;
+      return false;
+    }
+    generation.content = content;
+    return true;
+  }
+
+  /** Closes files that have been quiet longest; they are found again by inode and content. */
+  #makeRoom(): void {
+    const maxOpen = Math.max(1, this.#options.maxOpen ?? 256);
+    const open = this.#follower.generations.filter(({ content }) => content !== undefined);
+    if (open.length < maxOpen) return;
+    const quiet = open
+      .filter((one) => one.caughtUp && one.retiredMs === undefined && !one.hasBlock)
+      .sort((a, b) => a.grownMs - b.grownMs);
+    for (const one of quiet.slice(0, open.length - maxOpen + 1)) one.close();
+  }
+
+  /** Does what is due when nothing comes any more. */
+  async #settle(nowMs: number): Promise<void> {
+    const { partialMs = 2000, heldMs = 5000, lateMs = 30_000, deletedMs = 5000 } = this.#options;
+    for (const one of [...this.#follower.generations]) {
+      const quietMs = nowMs - one.grownMs;
+      try {
+        const isJoined = this.#settings.multiline !== undefined;
+        if (one.hasPartial && one.content !== undefined) {
+          if (quietMs >= (isJoined ? heldMs : partialMs)) {
+            await one.givePartial(false);
+            this.#isMoved = true;
+          }
+        }
+        if (one.hasHeld && quietMs >= heldMs) {
+          one.flushHeld();
+          this.#isMoved = true;
+        }
+        if (one.retiredMs === undefined || !one.caughtUp) continue;
+        const waitedMs = nowMs - Math.max(one.retiredMs, one.grownMs);
+        const isReplaced = this.#follower.isReplaced(one);
+        if (waitedMs < (one.isDeleted && !isReplaced ? deletedMs : lateMs)) continue;
+        if (this.#failures.has(one.path) && waitedMs < GIVE_UP_MS) continue;
+        await one.givePartial(true);
+        one.flushHeld();
+        this.#follower.finish(one);
+        this.#isMoved = true;
+      } catch (error) {
+        this.#noteFailure(one.path, error);
+      }
+    }
+  }
+
+  #emit(event: FileEvent): void {
+    this.#events.push(event);
+    this.#chars += event.payload.length;
+    this.#counts.events++;
+  }
+
+  #batch(): EventBatch {
+    const events = this.#events;
+    this.#events = [];
+    this.#chars = 0;
+    return { events, position: this.#follower.position };
+  }
+
+  /** Reports a change; `undefined` says that the file can be read. */
+  #noteFailure(path: string, error: unknown): void {
+    const before = this.#failures.get(path);
+    if (error === undefined) {
+      if (before === undefined) return;
+      this.#failures.delete(path);
+      this.#options.onProblem?.({ path, code: "", message: `${path} can be read again` });
+      return;
+    }
+    if (isAbsent(error)) {
+      this.#isScanDue = true;
+      return;
+    }
+    const delayMs = Math.min(LAST_BACKOFF_MS, (before?.delayMs ?? FIRST_BACKOFF_MS / 2) * 2);
+    const code = codeOf(error);
+    const message = `cannot read ${path}: ${messageOf(error)}`;
+    this.#failures.set(path, { code, message, delayMs, untilMs: performance.now() + delayMs });
+    if (before?.code !== code) this.#options.onProblem?.({ path, code, message });
+  }
+}
+
+/** Whether another file stands where this one is meant to be. */
+function isElsewhere(generation: Generation): boolean {
+  if (generation.path !== generation.origin || generation.isOrphan) return false;
+  if (generation.retiredMs !== undefined || generation.goneMs !== undefined) return false;
+  try {
+    const facts = factsOf(generation.path);
+    return facts === undefined || `${facts.dev}:${facts.ino}` !== generation.id;
+  } catch {
+    return false;
+  }
+}
