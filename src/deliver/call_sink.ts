@@ -7,6 +7,9 @@ import type { Sink } from "../runtime/plugin.ts";
 import type { Clock } from "./clock.ts";
 import type { Answer } from "./verdict.ts";
 
+/** Characters of the bodies of one call; a sink with a bound of its own divides further. */
+const CALL_TEXT = 8 << 20;
+
 export interface CallContext {
   readonly clock: Clock;
   readonly timeoutMs: number;
@@ -68,4 +71,13 @@ export async function callSink<T extends object>(
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The first alerts whose bodies fit into one call; at least one. */
+export function withinText(batch: readonly PendingAlert[]): readonly PendingAlert[] {
+  let length = 0;
+  const end = batch.findIndex(({ alert }, at) =>
+    (length += alert.body.length) > CALL_TEXT && at > 0
+  );
+  return end < 0 ? batch : batch.slice(0, end);
 }

@@ -15,7 +15,8 @@ import type {
   Settlement,
   SinkBacklog,
 } from "../runtime/outbox.ts";
-import { type DrainOptions, type SinkDrain, startDrain } from "./drain.ts";
+import { type SinkDrain, startDrain } from "./drain.ts";
+import type { DrainOptions } from "./drain_status.ts";
 
 const log = getLogger(["picket", "deliver", "dead-letters"]);
 

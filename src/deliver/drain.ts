@@ -18,21 +18,31 @@
 import { getLogger } from "@logtape/logtape";
 import type { Alert } from "../runtime/alert.ts";
 import { DeliveryError } from "../runtime/errors.ts";
-import { type MetricsHook, noopMetrics } from "../runtime/metrics.ts";
+import { noopMetrics } from "../runtime/metrics.ts";
 import type { Outbox, PendingAlert, Settlement } from "../runtime/outbox.ts";
 import type { Sink } from "../runtime/plugin.ts";
-import type { SinkCommon } from "../runtime/settings.ts";
-import { BACKOFF_BASE_MS, BACKOFF_MAX_MS, backoffMs, type BackoffSettings } from "./backoff.ts";
-import { type CallContext, callSink, messageOf, sendTo } from "./call_sink.ts";
+import {
+  BACKOFF_BASE_MS,
+  BACKOFF_MAX_MS,
+  backoffMs,
+  type BackoffSettings,
+  PAUSE_MAX_MS,
+  RETRY_AFTER_MAX_MS,
+} from "./backoff.ts";
+import { type CallContext, callSink, messageOf, sendTo, withinText } from "./call_sink.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { type DrainState, type DrainStatus, DrainTally } from "./drain_status.ts";
+import { Doorbell } from "./doorbell.ts";
+import {
+  type DrainOptions,
+  type DrainState,
+  type DrainStatus,
+  DrainTally,
+} from "./drain_status.ts";
 import { type Answer, judge, type Rest, type Verdict } from "./verdict.ts";
 
 const log = getLogger(["picket", "deliver"]);
 
 export const BATCH_MAX = 100;
-/** Bodies of one call; a sink with a bound of its own divides further. */
-const BATCH_TEXT = 8 << 20;
 /** Failed calls in a row after which a sink gets one alert a period instead of a batch. */
 const PROBE_AFTER = 5;
 /** Every so many failed tries of the alert in front, the next one shows whether it is to blame. */
@@ -52,20 +62,6 @@ const GRACE_ENTRIES = 10_000;
 /** Later than every next try: what waits is taken whether due or not. */
 const WHENEVER = Number.MAX_SAFE_INTEGER;
 
-export interface DrainOptions {
-  readonly sink: Sink;
-  /** The sink must be registered in it. */
-  readonly outbox: Outbox;
-  readonly settings?: Omit<SinkCommon, "id" | "filter" | "start">;
-  /** How long a refusal by configuration must last before an alert goes to the dead letters. */
-  readonly configGraceMs?: number;
-  readonly sendTimeoutMs?: number;
-  readonly metrics?: MetricsHook;
-  readonly clock?: Clock;
-  /** From 0 to below 1, for the jitter. */
-  readonly random?: () => number;
-}
-
 /** Starts delivering; `stop` ends it. */
 export function startDrain(options: DrainOptions): SinkDrain {
   return new SinkDrain(options);
@@ -78,24 +74,22 @@ export class SinkDrain {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #backoff: BackoffSettings;
+  readonly #longestPauseMs: number;
   readonly #batchMax: number;
   readonly #lingerMs: number;
   readonly #configGraceMs: number;
   readonly #calls: CallContext;
   readonly #done: Promise<void>;
   readonly #abort = new AbortController();
+  readonly #bell: Doorbell;
 
   #state: DrainState = "idle";
-  #stopping = false;
-  /** There may be new alerts. */
-  #notified = true;
-  /** Do not wait, whatever for; taken back by the next look into the outbox. */
-  #forced = true;
-  #sleep: { readonly wake: AbortController; readonly onNotify: boolean } | undefined;
   readonly #flushes = new Set<(all: boolean) => void>();
 
   /** The sink as a whole failed; nothing is sent for so long. */
   #rest: Rest | undefined;
+  /** When the last rest was to end; what it delayed is due then. */
+  #restedUntilMs = 0;
   #failures = 0;
   /** Alerts of the next call at most: 1 while probing, then doubled by each success. */
   #limit: number;
@@ -121,11 +115,13 @@ export class SinkDrain {
     this.#outbox = outbox;
     this.#tally = new DrainTally(sink, options.metrics ?? noopMetrics);
     this.#clock = options.clock ?? systemClock;
+    this.#bell = new Doorbell(this.#clock);
     this.#random = options.random ?? Math.random;
     this.#backoff = {
       baseMs: settings.backoffBaseMs ?? BACKOFF_BASE_MS,
       maxMs: settings.backoffMaxMs ?? BACKOFF_MAX_MS,
     };
+    this.#longestPauseMs = Math.max(RETRY_AFTER_MAX_MS, PAUSE_MAX_MS, this.#backoff.maxMs);
     this.#batchMax = Math.max(1, settings.batchMax ?? BATCH_MAX);
     this.#limit = this.#batchMax;
     this.#lingerMs = settings.lingerMs ?? 0;
@@ -144,14 +140,12 @@ export class SinkDrain {
 
   /** Says that alerts were committed. Cheap; may be called for alerts that this sink does not want. */
   notify(): void {
-    this.#notified = true;
-    if (this.#sleep?.onNotify) this.#sleep.wake.abort();
+    this.#bell.notify();
   }
 
   /** Tries at once what waits for a later try: an operator's wish, a network that came back. */
   retryNow(): void {
-    this.#forced = true;
-    this.#sleep?.wake.abort();
+    this.#bell.force();
   }
 
   status(): DrainStatus {
@@ -187,8 +181,8 @@ export class SinkDrain {
       const onAbort = () => finish(false);
       signal.addEventListener("abort", onAbort);
       this.#flushes.add(finish);
-      this.#notified = true;
-      this.retryNow();
+      this.#bell.notify();
+      this.#bell.force();
     });
   }
 
@@ -199,8 +193,7 @@ export class SinkDrain {
    * The sink itself is left to its owner to dispose of.
    */
   async stop(budget: AbortSignal): Promise<void> {
-    this.#stopping = true;
-    this.#sleep?.wake.abort();
+    this.#bell.close();
     const onBudget = () => this.#abort.abort(budget.reason);
     if (budget.aborted) onBudget();
     else budget.addEventListener("abort", onBudget);
@@ -232,15 +225,15 @@ export class SinkDrain {
       );
       for (const { alert } of waiting) this.#inDoubt.set(alert.seq, alert);
     }
-    while (!this.#stopping) {
+    while (!this.#bell.closed) {
       try {
         await this.#step();
       } catch (error) {
         // Only the outbox throws here: a state file that is full or locked now may not be later.
         this.#noteError(`Cannot use the outbox: ${messageOf(error)}`);
-        this.#forced = false;
+        this.#bell.forced = false;
         this.#answerFlushes(false);
-        await this.#wait(STATE_RETRY_MS, false);
+        await this.#bell.wait(STATE_RETRY_MS, false);
       }
     }
     if (this.#owed.length > 0) this.#read(() => this.#settle([]), undefined);
@@ -255,14 +248,14 @@ export class SinkDrain {
       const { error, ms } = this.#rest;
       this.#state = error.failure === "transient" ? "backoff" : "paused";
       this.#answerFlushes(false);
-      await this.#wait(ms, false);
+      await this.#bell.wait(ms, false);
       this.#rest = undefined;
-      if (this.#stopping) return;
+      if (this.#bell.closed) return;
       // Whoever mended the credentials or the configuration need not tell us.
       if (error.failure !== "transient") this.#sink.reopen?.();
     }
     const batch = await this.#take();
-    if (batch.length === 0 || this.#stopping) return;
+    if (batch.length === 0 || this.#bell.closed) return;
     this.#state = "running";
     const doubtful = batch.some(({ alert }) => this.#inDoubt.has(alert.seq));
     if (doubtful && this.#sink.reconcile !== undefined) {
@@ -275,17 +268,22 @@ export class SinkDrain {
 
   /** The next batch; waits for one, and for it to fill up. Empty where it is worth another look. */
   async #take(): Promise<readonly PendingAlert[]> {
-    const whenever = this.#forced;
-    this.#forced = false;
-    this.#notified = false;
+    const whenever = this.#bell.forced;
+    this.#bell.forced = false;
+    this.#bell.notified = false;
     let batch = this.#look(whenever);
     if (batch.length === 0) {
       const dueMs = this.#outbox.nextDueMs(this.#sink.id);
+      if (dueMs !== undefined && dueMs - this.#clock.nowMs() > this.#longestPauseMs) {
+        // Nothing is put off that far: the clock was set back. Tomorrow would be too late.
+        this.#bell.forced = true;
+        return [];
+      }
       this.#state = "idle";
       this.#nextTryMs = dueMs;
       this.#answerFlushes(dueMs === undefined);
       const ms = dueMs === undefined ? IDLE_MS : dueMs - this.#clock.nowMs();
-      await this.#wait(Math.min(Math.max(ms, 0), IDLE_MS), true);
+      await this.#bell.wait(Math.min(Math.max(ms, 0), IDLE_MS), true);
       return [];
     }
     if (this.#lingerMs > 0) {
@@ -294,8 +292,8 @@ export class SinkDrain {
         const ms = untilMs - this.#clock.nowMs();
         // A clock that was set back must not make the wait longer than it was meant to be.
         if (ms <= 0 || ms > this.#lingerMs) break;
-        await this.#wait(ms, true);
-        this.#notified = false;
+        await this.#bell.wait(ms, true);
+        this.#bell.notified = false;
         batch = this.#look(whenever);
       }
     }
@@ -304,7 +302,8 @@ export class SinkDrain {
   }
 
   #isUrgent(batch: readonly PendingAlert[]): boolean {
-    return batch.length === 0 || batch.length >= this.#limit || this.#stopping || this.#forced ||
+    return batch.length === 0 || batch.length >= this.#limit || this.#bell.closed ||
+      this.#bell.forced ||
       this.#flushes.size > 0 ||
       batch.some(({ alert, attempts }) => alert.level === "critical" || attempts > 0);
   }
@@ -313,7 +312,7 @@ export class SinkDrain {
     const { id } = this.#sink;
     const nowMs = this.#clock.nowMs();
     // After a rest everything it delayed is due, even if the timer was a millisecond early.
-    const dueMs = whenever ? WHENEVER : Math.max(nowMs, this.#nextTryMs ?? 0);
+    const dueMs = whenever ? WHENEVER : Math.max(nowMs, this.#restedUntilMs);
     const room = this.#limit + this.#stuck.size;
     const all = this.#outbox.pending(id, room, dueMs);
     const stuck = all.filter(({ alert }) => this.#stuck.has(alert.seq));
@@ -375,7 +374,7 @@ export class SinkDrain {
 
   /** Whether the alert behind `front` is delivered where `front` is not. */
   async #overtakes(front: PendingAlert): Promise<boolean> {
-    const dueMs = Math.max(this.#clock.nowMs(), this.#nextTryMs ?? 0);
+    const dueMs = Math.max(this.#clock.nowMs(), this.#restedUntilMs);
     const next = this.#outbox.pending(this.#sink.id, 2 + this.#stuck.size, dueMs)
       .find(({ alert: { seq } }) => seq !== front.alert.seq && !this.#stuck.has(seq));
     if (next === undefined) return false;
@@ -439,7 +438,8 @@ export class SinkDrain {
   #startRest(rest: Rest): void {
     this.#rest = rest;
     this.#failures++;
-    this.#nextTryMs = this.#clock.nowMs() + rest.ms;
+    this.#restedUntilMs = this.#clock.nowMs() + rest.ms;
+    this.#nextTryMs = this.#restedUntilMs;
     // Bad credentials and configuration do not heal between two alerts.
     if (this.#failures >= PROBE_AFTER || rest.error.failure !== "transient") this.#limit = 1;
     if (this.#failures === 1 || this.#failures === PROBE_AFTER) {
@@ -486,27 +486,9 @@ export class SinkDrain {
     }
   }
 
-  /** Waits, but not where somebody has called meanwhile. */
-  async #wait(ms: number, onNotify: boolean): Promise<void> {
-    if (this.#stopping || this.#forced || (onNotify && this.#notified)) return;
-    const wake = new AbortController();
-    this.#sleep = { wake, onNotify };
-    await this.#clock.wait(ms, wake.signal);
-    this.#sleep = undefined;
-  }
-
   #answerFlushes(all: boolean): void {
     // One who asked during the call that has just failed still has a try to come.
-    if (this.#forced && this.#state !== "stopped") return;
+    if (this.#bell.forced && this.#state !== "stopped") return;
     for (const answer of [...this.#flushes]) answer(all);
   }
-}
-
-/** The first alerts whose bodies fit into one call; at least one. */
-function withinText(batch: readonly PendingAlert[]): readonly PendingAlert[] {
-  let length = 0;
-  const end = batch.findIndex(({ alert }, at) =>
-    (length += alert.body.length) > BATCH_TEXT && at > 0
-  );
-  return end < 0 ? batch : batch.slice(0, end);
 }

@@ -1,10 +1,27 @@
 /**
- * What a drain tells about itself: numbers for the API, counters for the metrics.
+ * What a drain is given, and what it tells about itself: numbers for the API, counters for the
+ * metrics.
  */
 import type { DeliveryFailure } from "../runtime/errors.ts";
 import type { MetricsHook } from "../runtime/metrics.ts";
-import type { SinkBacklog } from "../runtime/outbox.ts";
+import type { Outbox, SinkBacklog } from "../runtime/outbox.ts";
 import type { Sink } from "../runtime/plugin.ts";
+import type { SinkCommon } from "../runtime/settings.ts";
+import type { Clock } from "./clock.ts";
+
+export interface DrainOptions {
+  readonly sink: Sink;
+  /** The sink must be registered in it. */
+  readonly outbox: Outbox;
+  readonly settings?: Omit<SinkCommon, "id" | "filter" | "start">;
+  /** How long a refusal by configuration must last before an alert goes to the dead letters. */
+  readonly configGraceMs?: number;
+  readonly sendTimeoutMs?: number;
+  readonly metrics?: MetricsHook;
+  readonly clock?: Clock;
+  /** From 0 to below 1, for the jitter. */
+  readonly random?: () => number;
+}
 
 export type DrainState =
   /** Sending, or about to. */

@@ -327,7 +327,9 @@ const CHILD = fileURLToPath(new URL("../support/file_sink_child.ts", import.meta
 const KILLS = Number(process.env["PICKET_KILLS"] ?? 12);
 
 for (const rotateBytes of [0, 20_000]) {
-  test(`FileSink has each alert once after ${KILLS} kills, rotating at ${rotateBytes}`, async () => {
+  test(`FileSink has each alert once after ${KILLS} kills, rotating at ${rotateBytes}`, {
+    timeout: 600_000,
+  }, async () => {
     await using at = await place();
     await mkdir(dirname(at.path));
     const journal = `${dirname(at.path)}.journal`;
