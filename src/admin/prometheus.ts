@@ -7,7 +7,7 @@
 import { Registry } from "prom-client";
 import type { BatchPhase, MetricsHook } from "../runtime/metrics.ts";
 import type { Level } from "../sigma/rule.ts";
-import type { AdminMetrics, Exposition } from "./admin_metrics.ts";
+import type { Exposition } from "./admin_metrics.ts";
 import { ApiMetrics } from "./api_metrics.ts";
 import { Families, REQUEST_SECONDS } from "./families.ts";
 import { ProcessMetrics } from "./process_metrics.ts";
@@ -15,13 +15,12 @@ import { type ScrapeFacts, ScrapeMetrics } from "./scrape_metrics.ts";
 import { WeightedHistogram } from "./weighted_histogram.ts";
 
 export interface PrometheusOptions {
-  /** `picket_` (default) or `rsigma_`. */
-  readonly prefix?: "picket_" | "rsigma_";
-  readonly version: string;
-  readonly commit?: string;
+  /** Default `picket`; the names begin with it and `_`. */
+  readonly prefix?: "picket" | "rsigma";
+  readonly version?: string;
+  readonly commit?: string | null;
   /** `bun 1.4.5` */
-  readonly runtime: string;
-  readonly facts?: () => ScrapeFacts;
+  readonly runtime?: string;
 }
 
 /** Values of a label that comes from rules or the network; further ones become `other`. */
@@ -43,15 +42,13 @@ const PHASES: readonly BatchPhase[] = [
 ];
 const WEBHOOK_OUTCOMES = ["success", "permanent_failure", "rate_limited_wait"] as const;
 
-/** Counts what the runtime, the delivery and the API report. */
-export class PrometheusMetrics implements MetricsHook, Exposition {
+/** Counts what the runtime, the delivery and, inherited, the API report. */
+export class PrometheusMetrics extends ApiMetrics implements MetricsHook, Exposition {
   readonly contentType: string;
-  /** What the API counts. */
-  readonly api: AdminMetrics;
-  readonly #registry = new Registry();
+  readonly #registry: Registry;
   readonly #started = performance.now();
   readonly #ruleTitles = new LabelValues(MAX_LABEL_VALUES);
-  readonly #facts: (() => ScrapeFacts) | undefined;
+  #facts: (() => ScrapeFacts) | undefined;
 
   readonly #uptime;
   readonly #process;
@@ -95,10 +92,12 @@ export class PrometheusMetrics implements MetricsHook, Exposition {
   readonly #eventLag;
   readonly #egressDenied;
 
-  constructor(options: PrometheusOptions) {
-    const prefix = options.prefix ?? "picket_";
-    const families = new Families(this.#registry, prefix);
-    this.#facts = options.facts;
+  constructor(options: PrometheusOptions = {}) {
+    const registry = new Registry();
+    const prefix = `${options.prefix ?? "picket"}_`;
+    const families = new Families(registry, prefix);
+    super(families);
+    this.#registry = registry;
     this.contentType = this.#registry.contentType;
 
     this.#events = families.counter("events_processed_total", "Events evaluated.");
@@ -228,13 +227,17 @@ export class PrometheusMetrics implements MetricsHook, Exposition {
 
     this.#uptime = families.gauge("uptime_seconds", "Since the start.");
     families.gauge("build_info", "Always 1.", ["version", "commit", "runtime"]).set({
-      version: options.version,
+      version: options.version ?? "unknown",
       commit: options.commit ?? "unknown",
-      runtime: options.runtime,
+      runtime: options.runtime ?? "unknown",
     }, 1);
     this.#process = new ProcessMetrics(this.#registry, prefix);
     this.#scrape = new ScrapeMetrics(families);
-    this.api = new ApiMetrics(families);
+  }
+
+  /** Says where to ask for what is only worked out at a scrape. */
+  onScrape(facts: () => ScrapeFacts): void {
+    this.#facts = facts;
   }
 
   /** The exposition in text format 0.0.4. */

@@ -12,14 +12,14 @@ interface Bucket {
   lastMs: number;
 }
 
-/** Lets `perSecond` units a second pass for each key, and `burst` at once. */
+/** Lets `perSecond` units a second pass for each key, and `burst` at once; 0 a second: all of them. */
 export class RateLimiter {
   readonly #perSecond: number;
   readonly #burst: number;
   readonly #buckets = new Map<string, Bucket>();
 
   constructor(perSecond: number, burst: number) {
-    if (!(perSecond > 0 && burst >= 1)) throw new RangeError("rate and burst must be positive");
+    if (!(perSecond >= 0 && burst >= 1)) throw new RangeError("rate and burst must be positive");
     this.#perSecond = perSecond;
     this.#burst = burst;
   }
@@ -31,6 +31,7 @@ export class RateLimiter {
    *   What exceeds the burst is let through when the bucket is full, and paid off afterwards.
    */
   take(key: string, nowMs: number, cost = 1): number {
+    if (this.#perSecond === 0) return 0;
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       bucket = { tokens: this.#burst, lastMs: nowMs };
@@ -62,7 +63,7 @@ interface Failures {
   lockedUntilMs: number;
 }
 
-/** Locks a peer out for a while after too many wrong tokens. */
+/** Locks a peer out for a while after too many wrong tokens; 0 allowed failures: never. */
 export class Lockout {
   readonly #maxFailures: number;
   readonly #windowMs: number;
@@ -83,6 +84,7 @@ export class Lockout {
 
   /** Notes a wrong token. */
   fail(peer: string, nowMs: number): void {
+    if (this.#maxFailures === 0) return;
     const failures = this.#peers.get(peer) ?? { times: [], lockedUntilMs: 0 };
     this.#peers.delete(peer);
     this.#peers.set(peer, failures);

@@ -5,7 +5,7 @@ import type { AdminMetrics, Exposition } from "./admin_metrics.ts";
 import type { Sessions } from "./stream.ts";
 import type { AgentView } from "./view.ts";
 
-/** Bounds that an operator may set; sizes in bytes. */
+/** Bounds that an operator may set; sizes in bytes. A rate of 0 is no limit. */
 export interface ApiLimits {
   /** Requests a second of one peer or token, and how many at once. */
   readonly requestsPerSecond: number;

@@ -207,11 +207,6 @@ export const stats = z.object({
 });
 export type Stats = z.infer<typeof stats>;
 
-/** JSON, as configuration is. */
-export type Json = null | boolean | number | string | readonly Json[] | {
-  readonly [key: string]: Json;
-};
-
 export const configInfo = z.object({
   /** The effective configuration; secrets are `***`. */
   config: z.record(z.string(), z.unknown()),
@@ -219,7 +214,7 @@ export const configInfo = z.object({
   origins: z.record(z.string(), z.string()),
 });
 export interface ConfigInfo {
-  readonly config: { readonly [key: string]: Json };
+  readonly config: Readonly<Record<string, unknown>>;
   readonly origins: Readonly<Record<string, string>>;
 }
 

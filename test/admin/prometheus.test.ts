@@ -53,18 +53,14 @@ function parse(text: string): Map<string, Family> {
   return families;
 }
 
-function make(prefix: "picket_" | "rsigma_" = "picket_") {
+function make(prefix: "picket" | "rsigma" = "picket") {
   const view = new FakeView();
-  const metrics = new PrometheusMetrics({
-    prefix,
-    version: "0.1.0",
-    runtime: "test 1",
-    facts: () => ({
-      sinks: view.sinks(),
-      inputs: view.inputs(),
-      tlsExpiresMs: Date.now() + 3_600_000,
-    }),
-  });
+  const metrics = new PrometheusMetrics({ prefix, version: "0.1.0", runtime: "test 1" });
+  metrics.onScrape(() => ({
+    sinks: view.sinks(),
+    inputs: view.inputs(),
+    tlsExpiresMs: Date.now() + 3_600_000,
+  }));
   return { view, metrics, read: async () => parse(await metrics.metrics()) };
 }
 
@@ -141,12 +137,12 @@ const CATALOGUE: readonly (readonly [string, string])[] = [
   ["build_info", "gauge"],
 ];
 
-for (const prefix of ["picket_", "rsigma_"] as const) {
+for (const prefix of ["picket", "rsigma"] as const) {
   test(`the exposition holds the catalogue with the prefix ${prefix}`, async () => {
     const families = await make(prefix).read();
     for (const [name, type] of CATALOGUE) {
-      assert.equal(families.get(prefix + name)?.type, type, name);
-      assert.notEqual(families.get(prefix + name)?.help, "");
+      assert.equal(families.get(`${prefix}_${name}`)?.type, type, name);
+      assert.notEqual(families.get(`${prefix}_${name}`)?.help, "");
     }
     for (const name of ["process_cpu_seconds_total", "process_resident_memory_bytes"]) {
       assert.ok(families.has(name), name);
@@ -195,9 +191,9 @@ test("what is reported is counted", async () => {
   metrics.onDeadLetters("parse", "JSON_SYNTAX", 2);
   metrics.onSinkFailure("hub", "transient", false);
   metrics.onSinkFailure("hub", "poison", true);
-  metrics.api.onTapSession(1);
-  metrics.api.onTapSession(-1);
-  metrics.api.onApiRequest("/api/v1/status", "GET", 200, 0.003);
+  metrics.onTapSession(1);
+  metrics.onTapSession(-1);
+  metrics.onApiRequest("/api/v1/status", "GET", 200, 0.003);
   view.paused = true;
   const families = await read();
   const expected: readonly (readonly [string, number])[] = [
@@ -242,11 +238,8 @@ test("what is reported is counted", async () => {
 });
 
 test("without TLS nothing is said about a certificate", async () => {
-  const metrics = new PrometheusMetrics({
-    version: "1",
-    runtime: "x",
-    facts: () => ({ sinks: [], inputs: [], tlsExpiresMs: undefined }),
-  });
+  const metrics = new PrometheusMetrics();
+  metrics.onScrape(() => ({ sinks: [], inputs: [], tlsExpiresMs: undefined }));
   assert.equal(parse(await metrics.metrics()).has("picket_tls_certificate_expiry_seconds"), false);
 });
 
