@@ -49,6 +49,8 @@ const TABLES: readonly {
 ];
 
 const BATCH = 200;
+/** Rows looked up one by one behind a damaged page. */
+const MAX_LOOKUPS = 10_000;
 const PAGE_BYTES = 4096;
 /** Bytes 28 to 39 of the header: pages in the file, first page and number of free pages. */
 const SIZE_OFFSET = 28;
@@ -174,6 +176,8 @@ function copyAround(
     let batch: readonly Row[];
     try {
       batch = source.all(sql, after, limit);
+      // The last step may have led past rows that are sound.
+      if (step > 1) batch = [...readBetween(source, table, key, after - step / 2, after), ...batch];
     } catch {
       isComplete = false;
       // One at a time up to the damaged page, then ever further until behind it.
@@ -189,10 +193,30 @@ function copyAround(
       else isComplete = false;
     }
     if (batch.length < limit) return { rows, isComplete };
-    after = Number(batch.at(-1)![key]);
+    after = Math.max(after, Number(batch.at(-1)![key]));
     if (step > 1) [step, limit] = [1, BATCH];
   }
   return { rows, isComplete: false };
+}
+
+/** The rows with keys above `from` up to `to`, each looked up by itself. */
+function readBetween(
+  source: Database,
+  table: string,
+  key: string,
+  from: number,
+  to: number,
+): Row[] {
+  const rows: Row[] = [];
+  for (let at = Math.max(from, to - MAX_LOOKUPS) + 1; at <= to; at++) {
+    try {
+      const row = source.get(`SELECT * FROM ${table} WHERE ${key} = ?`, at);
+      if (row !== undefined) rows.push(row);
+    } catch {
+      // On the damaged page.
+    }
+  }
+  return rows;
 }
 
 function copyFromEnds(

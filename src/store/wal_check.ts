@@ -2,8 +2,8 @@
  * Looks for damage in a write-ahead log that SQLite would pass over in silence.
  *
  * SQLite uses a log up to the first frame whose checksum is wrong and takes the rest for something
- * that was never committed. After a crash of the process that cannot be: what is behind such a frame
- * and bears the log's salt has been committed, and is lost.
+ * that was never committed. But a commit behind such a frame that bears the log's salt, or frames that
+ * no round of the log has written, are damage. What cannot be told is a log that was cut off.
  *
  * @see https://www.sqlite.org/fileformat2.html, "The Write-Ahead Log"
  */
@@ -64,11 +64,21 @@ export function damageIn(bytes: Uint8Array): string | undefined {
       isBroken = !isOurs || sum[0] !== view.getUint32(at + 16) ||
         sum[1] !== view.getUint32(at + 20);
     }
-    if (isBroken && isOurs && view.getUint32(at + 4) !== 0) lost++;
+    if (!isBroken) continue;
+    if (isOurs ? view.getUint32(at + 4) !== 0 : !isOlder(view, at)) lost++;
   }
   return lost === 0
     ? undefined
-    : `the write-ahead log is damaged: ${lost} transaction${lost === 1 ? "" : "s"} lost`;
+    : `the write-ahead log is damaged: up to ${lost} transaction${lost === 1 ? "" : "s"} lost`;
+}
+
+/** How often the log can have been begun anew while a frame of an earlier round is still in it. */
+const MAX_ROUNDS = 1 << 20;
+
+/** Whether a frame is left from an earlier round: each begins with a salt that is one higher. */
+function isOlder(view: DataView, at: number): boolean {
+  const rounds = (view.getUint32(16) - view.getUint32(at + 8)) >>> 0;
+  return rounds > 0 && rounds <= MAX_ROUNDS;
 }
 
 type Sum = [number, number];

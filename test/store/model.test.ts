@@ -11,7 +11,7 @@ import type { Settlement } from "../../src/runtime/outbox.ts";
 import { openState } from "../../src/store/open_state.ts";
 import type { StateStore } from "../../src/store/state_store.ts";
 import { type Level, LEVELS } from "../../src/sigma/rule.ts";
-import { TempFiles } from "../support/cli_io.ts";
+import { TempDirectory } from "./temp_directory.ts";
 import { commitOf, PLAIN, sizedAlert } from "./helpers.ts";
 
 const RUNS = Number(process.env["PICKET_RUNS"] ?? 60);
@@ -93,7 +93,7 @@ class Model {
 }
 
 class Real {
-  readonly files = new TempFiles();
+  readonly files = new TempDirectory();
   state: StateStore;
 
   constructor() {

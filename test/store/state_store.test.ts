@@ -8,7 +8,7 @@ import type { Settlement, SinkFilter } from "../../src/runtime/outbox.ts";
 import { Database } from "../../src/store/database.ts";
 import { openState } from "../../src/store/open_state.ts";
 import { defaultStatePath } from "../../src/store/paths.ts";
-import { TempFiles } from "../support/cli_io.ts";
+import { TempDirectory } from "./temp_directory.ts";
 import {
   commitOf,
   drain,
@@ -62,7 +62,7 @@ test("commit() forgets ids beyond their number, never those that wait", () => {
 });
 
 test("commit() of nothing new writes nothing", () => {
-  using files = new TempFiles();
+  using files = new TempDirectory();
   using state = openState(files.path("state.db"), PLAIN);
   state.commit(commitOf([], 1, { auth: "p1" }));
   const size = statSync(files.path("state.db-wal")).size;
@@ -170,7 +170,7 @@ test("pending() leaves out what is not due, and keeps the order", () => {
 });
 
 test("pending() sets a damaged body aside and goes on", () => {
-  using files = new TempFiles();
+  using files = new TempDirectory();
   const path = files.path("state.db");
   using state = openState(path, PLAIN);
   state.registerSinks([{ id: "a", filter: {} }], 0);
@@ -412,7 +412,7 @@ test("peerPosition() is what was settled last", () => {
 });
 
 test("openState() lets one agent in, and readers and operators beside it", () => {
-  using files = new TempFiles();
+  using files = new TempDirectory();
   const path = files.path("sub/state.db");
   using state = openState(path, PLAIN);
   state.registerSinks([{ id: "a", filter: {} }], 0);
@@ -433,7 +433,7 @@ test("openState() lets one agent in, and readers and operators beside it", () =>
 });
 
 test("openState() goes on where it was closed", () => {
-  using files = new TempFiles();
+  using files = new TempDirectory();
   const path = files.path("state.db");
   let agentId: string;
   {
@@ -467,7 +467,7 @@ const MACHINES: readonly (readonly [
 
 for (const [before, after, isKept] of MACHINES) {
   test(`openState() ${isKept ? "keeps" : "replaces"} the id: ${JSON.stringify([before, after])}`, () => {
-    using files = new TempFiles();
+    using files = new TempDirectory();
     const path = files.path("state.db");
     let first: string;
     {
