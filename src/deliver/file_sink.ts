@@ -17,7 +17,7 @@
  */
 import { Buffer } from "node:buffer";
 import { type FileHandle, mkdir, open, stat, truncate } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { getLogger } from "@logtape/logtape";
 import type { Alert } from "../runtime/alert.ts";
@@ -88,7 +88,7 @@ export class FileSink implements Sink {
 
   constructor(settings: FileSinkSettings, clock: Pick<Clock, "nowMs"> = systemClock) {
     this.id = settings.id;
-    this.#path = settings.path;
+    this.#path = resolve(settings.path);
     this.#rotateBytes = settings.rotateBytes ?? ROTATE_BYTES;
     this.#rotateAgeMs = settings.rotateAgeMs ?? ROTATE_AGE_MS;
     this.#rotated = {
