@@ -133,7 +133,7 @@ export class Operator {
   }
 
   /**
-   * Takes alerts out of the queue of a sink, or of all sinks; the drop log counts them.
+   * Takes alerts out of the queue of a sink, or of all sinks. That is no loss to report: somebody wanted it.
    *
    * @returns How many there were.
    */
