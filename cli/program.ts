@@ -10,6 +10,7 @@ import { evalCommand } from "./commands/eval.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { evtxCommand } from "./commands/evtx.ts";
 import { rulesCommand } from "./commands/rules.ts";
+import { runCommand } from "./commands/run.ts";
 import { scanCommand } from "./commands/scan.ts";
 import {
   type CliIo,
@@ -67,6 +68,7 @@ function buildProgram(io: CliIo, exit: (code: ExitCode) => void): Command {
   program.addCommand(evalCommand(io, exit));
   program.addCommand(explainCommand(io, exit));
   program.addCommand(evtxCommand(io, exit));
+  program.addCommand(runCommand(io, exit));
   program.addCommand(rulesCommand(io, exit));
   configure(program, io);
   return program;

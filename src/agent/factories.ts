@@ -1,0 +1,76 @@
+/**
+ * Settings to the sources and sinks they describe.
+ */
+import { FileSink } from "../deliver/file_sink.ts";
+import { httpSink } from "../deliver/http/sink.ts";
+import { natsSink } from "../deliver/nats_sink.ts";
+import { StdoutSink } from "../deliver/stdout_sink.ts";
+import { UnixSink } from "../deliver/unix_sink.ts";
+import { evtxSource } from "../ingest/evtx_tail.ts";
+import { type HttpIngestSource, httpSource } from "../ingest/http.ts";
+import { journaldSource } from "../ingest/journald.ts";
+import { natsSource } from "../ingest/nats_source.ts";
+import { stdinSource } from "../ingest/stdin.ts";
+import { fileSource } from "../ingest/tail/file_source.ts";
+import { unixSource } from "../ingest/unix.ts";
+import type { MetricsHook } from "../runtime/metrics.ts";
+import type { NatsConnections } from "../runtime/nats/connection.ts";
+import type { EventSource, Sink } from "../runtime/plugin.ts";
+import type { SinkSettings, SourceSettings } from "../runtime/settings.ts";
+import type { AgentIdentity } from "./alert_builder.ts";
+
+/** What sources and sinks share. */
+export interface Shared {
+  readonly connections: NatsConnections;
+  readonly metrics: MetricsHook;
+  /** Differs in each run of the agent. */
+  readonly bootId: string;
+  /** Told of the source that `POST /api/v1/events` feeds. */
+  readonly onHttpSource: (source: HttpIngestSource) => void;
+  /** Told when the far end of a sink can be reached again. */
+  readonly onConnected: (sinkId: string) => void;
+}
+
+export function makeSource(settings: SourceSettings, shared: Shared): EventSource {
+  const { bootId, connections } = shared;
+  switch (settings.type) {
+    case "file":
+      return fileSource(settings);
+    case "evtx":
+      return evtxSource(settings);
+    case "journald":
+      return journaldSource(settings);
+    case "stdin":
+      return stdinSource(settings, { bootId });
+    case "http": {
+      const source = httpSource(settings, { bootId });
+      shared.onHttpSource(source);
+      return source;
+    }
+    case "unix":
+      return unixSource(settings, { bootId });
+    case "nats":
+      return natsSource(settings, { connections });
+  }
+}
+
+export function makeSink(settings: SinkSettings, shared: Shared, agent: AgentIdentity): Sink {
+  const { connections, metrics } = shared;
+  switch (settings.type) {
+    case "stdout":
+      return new StdoutSink(settings);
+    case "file":
+      return new FileSink(settings);
+    case "unix":
+      return new UnixSink(settings);
+    case "nats":
+      return natsSink(settings, {
+        connections,
+        agent,
+        labels: agent.labels,
+        onConnected: () => shared.onConnected(settings.id),
+      });
+    case "http":
+      return httpSink(settings, { metrics });
+  }
+}
