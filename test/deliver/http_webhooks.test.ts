@@ -2,7 +2,7 @@
  * Webhook files: the schema, its defaults, and the text of every error.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -11,6 +11,7 @@ import { httpSink, type WebhookSettings } from "../../src/deliver/http/sink.ts";
 import { parseDurationMs } from "../../src/deliver/http/webhook_reader.ts";
 import { loadWebhooks } from "../../src/deliver/http/webhooks.ts";
 import { HttpError } from "../../src/runtime/http/errors.ts";
+import { escapeJson, parseTemplate, renderTemplate } from "../../src/runtime/template.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "picket-webhooks-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -395,4 +396,23 @@ test("loadWebhooks() fails with HttpError only, whatever a file contains", () =>
       assert.ok(error instanceof HttpError, String(error));
     }
   }));
+});
+
+// The recipes must load, and make JSON of any title.
+test("the examples of docs/webhooks.md load and make JSON", () => {
+  const text = readFileSync(new URL("../../docs/webhooks.md", import.meta.url), "utf8");
+  const examples = [...text.matchAll(/```yaml\n(webhooks:\n[^]*?)```/g)].map((match) => match[1]!);
+  assert.equal(examples.length, 5);
+  const env = (name: string) => name.endsWith("_URL") ? "https://hook.test/x" : "value";
+  for (const example of examples) {
+    for (const webhook of loadWebhooks([file(example)], { ...CONTEXT, env })) {
+      const body = renderTemplate(
+        parseTemplate(webhook.body ?? ""),
+        env,
+        () => 'two "quoted"\nlines\\',
+        escapeJson,
+      );
+      assert.equal(typeof JSON.parse(body), "object", webhook.id);
+    }
+  }
 });

@@ -207,6 +207,13 @@ test("request() reaches a proxy by TLS", { skip }, async () => {
   assert.equal(proxy.seen.length, 1);
 });
 
+test("request() through a proxy does not wait for a name server that is not there", async () => {
+  await using proxy = await serveProxy();
+  await using http = client({ proxy: proxy.url, resolve: () => new Promise(() => {}) });
+  const response = await http.request({ ...GET, url: "http://hub.test/" }, NEVER);
+  assert.equal(Buffer.from(response.body).toString(), "proxied");
+});
+
 // delivery.md, 20.8: the policy holds for the proxy and for what it is asked to reach.
 test("the egress policy holds for proxies and behind them", async () => {
   await using proxy = await serveProxy();

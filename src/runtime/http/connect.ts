@@ -13,6 +13,7 @@ import tls from "node:tls";
 import type { MetricsHook } from "../metrics.ts";
 import type { TlsSettings } from "../settings.ts";
 import { parseAddress } from "./address.ts";
+import { withDeadline } from "./deadline.ts";
 import type { EgressDenial, EgressPolicy } from "./egress.ts";
 import { plainHost } from "./egress.ts";
 import { causeText, errorCode, HttpError } from "./errors.ts";
@@ -37,6 +38,8 @@ export interface ConnectOptions {
 
 /** How many addresses of a name are tried. */
 const MAX_ADDRESSES = 4;
+/** Behind a proxy there is often no name server; a name may not cost the whole time to connect. */
+const PROXIED_NAME_MS = 1_000;
 
 /** All addresses of the system's resolver, in its order. */
 export const systemResolver: Resolver = async (host) =>
@@ -112,7 +115,13 @@ async function checkProxied(
 ): Promise<void> {
   deny(options.policy.checkHost(host, port), options);
   if (parseAddress(host) !== undefined) return deny(options.policy.checkAddress(host), options);
-  const addresses = await resolveName(host, options, signal).catch((error: unknown) => {
+  const late = () => new HttpError("HTTP_TIMEOUT", `cannot resolve '${host}' in time`);
+  const addresses = await withDeadline(
+    PROXIED_NAME_MS,
+    late,
+    [signal],
+    (inner) => resolveName(host, options, inner),
+  ).catch((error: unknown) => {
     if (signal.aborted || !(error instanceof HttpError)) throw error;
     return [];
   });
