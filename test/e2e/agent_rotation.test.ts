@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { closeSync, openSync, renameSync, writeSync } from "node:fs";
+import process from "node:process";
 import { test } from "node:test";
 import { AgentProcess } from "../support/agent_process.ts";
 import { makeStream, storedAlerts, streamCount } from "../support/hub.ts";
@@ -79,7 +80,7 @@ async function writeRotating(path: string, count: number): Promise<string[]> {
   let rotateAt = performance.now() + ROTATE_MS;
   for (let number = 0; number < count;) {
     const lines: string[] = [];
-    for (let end = Math.min(count, number + 500); number < end; number++) {
+    for (const end = Math.min(count, number + 500); number < end; number++) {
       lines.push(logLine(number));
     }
     writeSync(descriptor, `${lines.join("\n")}\n`);
