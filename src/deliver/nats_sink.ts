@@ -68,7 +68,7 @@ export interface NatsSinkCounts {
   readonly ackTimeouts: number;
 }
 
-export interface NatsSink extends Sink {
+export interface NatsSink extends Required<Sink> {
   readonly counts: NatsSinkCounts;
   /** What the sink found questionable about the stream when it connected last. */
   readonly warnings: readonly string[];
@@ -146,6 +146,7 @@ class JetStreamSink implements NatsSink {
     alerts: readonly Alert[],
     signal: AbortSignal,
   ): Promise<readonly (DeliveryError | undefined)[]> {
+    signal.throwIfAborted();
     const connection = await this.#connected(signal);
     if (this.#settings.jetstream === false) return await this.#sendCore(connection, alerts, signal);
     const doubtful = alerts.filter(({ id }) => this.#doubtful.has(id));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:tls";
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -262,6 +262,13 @@ test("TLS with a private CA, names, and a client certificate", {
       config: `tls { ${tls}, ca_file: "${pki.ca}", verify: true }`,
       jetstream: false,
     });
+    const other = join(directory, "other");
+    await mkdir(other);
+    const local = await makePki(other, ["DNS:localhost"]);
+    await using named = await startNatsServer({
+      config: `tls { cert_file: "${local.serverCert}", key_file: "${local.serverKey}" }`,
+      jetstream: false,
+    });
     await using plain = await startNatsServer({ jetstream: false });
     await using connections = new NatsConnections();
     const client = { cert: pki.clientCert, key: pki.clientKey };
@@ -291,6 +298,11 @@ test("TLS with a private CA, names, and a client certificate", {
             servers: [`nats://localhost:${server.port}`],
             tls: { ca },
           }, /^auth_failed$/],
+          [
+            "address not in the certificate",
+            { servers: [named.url], tls: { ca: local.ca } },
+            /^auth_failed$/,
+          ],
           ["insecure", { servers: [server.url], tls: { insecure: true } }, /^connected$/],
           ["client certificate", { servers: [mutual.url], tls: { ca, ...client } }, /^connected$/],
           [
@@ -368,7 +380,7 @@ test("a paused server is noticed by pings, and by suspect() without them", LIVE,
   await pinged.link.connected(NEVER);
   await silent.link.suspect(connection);
   assert.equal(silent.link.connection, connection, "a server that answers is not dropped");
-  server.pause();
+  await server.pause();
   await until(pinged.link, ({ state }) => state === "reconnecting");
   assert.equal(silent.link.status.state, "connected");
   await silent.link.suspect(connection);
@@ -383,7 +395,7 @@ test("close() ends within its budget while the server hangs", LIVE, async () => 
   const connections = new NatsConnections();
   const { link } = connections.acquire({ servers: [server.url], ...FAST });
   await link.connected(NEVER);
-  server.pause();
+  await server.pause();
   const start = Date.now();
   await link.close(300);
   assert.ok(Date.now() - start < 1500, `took ${Date.now() - start} ms`);

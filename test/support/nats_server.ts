@@ -112,8 +112,10 @@ export class NatsServer implements AsyncDisposable {
     child.stderr?.destroy();
   }
 
-  pause(): void {
+  async pause(): Promise<void> {
     if (this.#child?.pid !== undefined) signalProcess(this.#child.pid, "SIGSTOP");
+    // Its threads stop one by one.
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
   resume(): void {
