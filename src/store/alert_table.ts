@@ -124,8 +124,12 @@ export class AlertTable {
     return size;
   }
 
-  /** Nobody waits for this row any more. */
+  /** Nobody waits for this row any more: it is kept for as long as there is a reason to. */
   retain(seq: number, size: number, untilMs: number): void {
+    if (untilMs === 0 && seq <= this.lastSeq() - this.#options.recentAlerts) {
+      this.delete(seq, size);
+      return;
+    }
     this.#db.run("INSERT OR IGNORE INTO retained VALUES (?, ?, ?)", untilMs, seq, size);
     this.#counters.add("retained_rows", 1);
     this.#counters.add("retained_bytes", size);

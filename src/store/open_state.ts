@@ -46,6 +46,8 @@ export interface StateOptions {
   readonly salvageMs?: number;
   /** Free bytes of the disk, for tests. */
   readonly freeBytes?: () => number | undefined;
+  /** A quota in pages of 4 KiB, read before every commit; for tests. */
+  readonly maxPages?: () => number;
   /** Unix milliseconds. */
   readonly nowMs?: number;
 }
@@ -95,6 +97,7 @@ export function openState(path: string, options: StateOptions = {}): StateStore 
         limits: limitsOf(options),
         settings: options.outbox ?? {},
         freeBytes: options.freeBytes,
+        maxPages: options.maxPages,
       });
     } catch (error) {
       db[Symbol.dispose]();
@@ -132,6 +135,7 @@ function openedBeside(
       limits: limitsOf(options),
       settings: options.outbox ?? {},
       freeBytes: options.freeBytes,
+      maxPages: undefined,
     });
   } catch (error) {
     db[Symbol.dispose]();

@@ -25,6 +25,8 @@ const FOREVER = Number.MAX_SAFE_INTEGER;
 const REMOVED_MS = 7 * 86_400_000;
 
 const READY = 0;
+/** Alerts that become ready in one go: some ten milliseconds. */
+const PROMOTED = 2000;
 
 interface Sink {
   readonly num: number;
@@ -50,6 +52,8 @@ export class SinkTable {
   readonly #counters: Counters;
   readonly #alerts: AlertTable;
   #active: readonly Sink[] = [];
+  /** Whether there is one sink and none that is remembered: then nobody else waits for anything. */
+  #isAlone = false;
 
   constructor(db: Database, counters: Counters, alerts: AlertTable) {
     this.#db = db;
@@ -68,6 +72,7 @@ export class SinkTable {
       id: text(row, "id"),
       wants: compileFilter(parseFilter(text(row, "filter"))),
     }));
+    this.#isAlone = int(this.#db.get("SELECT count(*) AS sinks FROM sink")!, "sinks") === 1;
   }
 
   hasActive(): boolean {
@@ -92,6 +97,8 @@ export class SinkTable {
    * @param isRequeue Gives every sink what nobody is known to have: queues did not survive a repair.
    */
   register(sinks: readonly SinkRegistration[], nowMs: number, isRequeue: boolean): void {
+    // Until `load`, which counts them anew.
+    this.#isAlone = false;
     const wanted = new Map(sinks.map((sink) => [sink.id, sink]));
     for (const row of this.#db.all("SELECT num, id, filter, hold_until_ms, left_seq FROM sink")) {
       const [num, id, untilMs] = [int(row, "num"), text(row, "id"), int(row, "hold_until_ms")];
@@ -224,6 +231,10 @@ export class SinkTable {
    * @param untilMs How long it is retained at least, Unix milliseconds; 0 for no time.
    */
   release(seq: number, size: number, untilMs: number): void {
+    if (this.#isAlone) {
+      this.#alerts.retain(seq, size, untilMs);
+      return;
+    }
     const row = this.#db.get(
       "SELECT max(hold_until_ms) AS until FROM sink JOIN sink_queue ON sink = num " +
         "WHERE sink IN (SELECT num FROM sink) AND lane IN (0, 1) AND seq = ?",
@@ -289,7 +300,8 @@ export class SinkTable {
   }
 
   /**
-   * Moves what has become due to the ready lane, so each row is looked at once a try.
+   * Moves what has become due to the ready lane, so each row is looked at once a try. If very many
+   * are due those go first that have been for longest.
    *
    * @returns `false` if that could not be written: the disk is full, another process writes.
    */
@@ -299,9 +311,11 @@ export class SinkTable {
     try {
       this.#db.transaction("update the queue of", () =>
         this.#db.run(
-          "UPDATE sink_queue SET lane = 0, next_ms = NULL WHERE sink = ? AND next_ms <= ?",
+          "UPDATE sink_queue SET lane = 0, next_ms = NULL WHERE sink = ?1 AND lane = 1 AND seq IN " +
+            "(SELECT seq FROM sink_queue WHERE sink = ?1 AND next_ms <= ?2 ORDER BY next_ms LIMIT ?3)",
           num,
           nowMs,
+          PROMOTED,
         ));
       return true;
     } catch {

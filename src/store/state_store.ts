@@ -72,10 +72,13 @@ export interface StateParts {
   };
   readonly settings: OutboxSettings;
   readonly freeBytes: (() => number | undefined) | undefined;
+  readonly maxPages: (() => number) | undefined;
 }
 
 /** Longest error text that is kept of a sink, in characters. */
 const MAX_ERROR = 500;
+/** Retained alerts deleted in one go when a commit finds no room. */
+const MADE_ROOM = 256;
 /** Free pages given back to the file system in one go. */
 const VACUUM_PAGES = 256;
 
@@ -162,7 +165,19 @@ export class StateStore implements Outbox, Disposable {
       );
       if (!isNew) return { added: 0, duplicates: 0, dropped: 0 };
     }
-    return this.#write("commit to", () => this.#commit(commit));
+    const { maxPages } = this.#parts;
+    if (maxPages !== undefined) this.#db.get(`PRAGMA max_page_count = ${maxPages()}`);
+    while (true) {
+      try {
+        return this.#write("commit to", () => this.#commit(commit));
+      } catch (error) {
+        if (!(error instanceof StateError) || error.code !== "STATE_FULL") throw error;
+        // What every sink has must not keep new alerts out.
+        // (The bound that `block` keeps has seen to that itself, and has no cause.)
+        if (error.cause === undefined) throw error;
+        if (!this.#purgeRetained()) throw error;
+      }
+    }
   }
 
   /** Where to resume reading a source; `undefined` for one that has not been read. */
@@ -374,6 +389,19 @@ export class StateStore implements Outbox, Disposable {
     dropped += this.#bounds.enforce(bytesBefore, nowMs);
     this.#alerts.forgetIds(nowMs);
     return { added, duplicates, dropped };
+  }
+
+  /** Deletes some of the retained alerts; `false` if there were none, or the disk does not allow it. */
+  #purgeRetained(): boolean {
+    try {
+      return this.#writeWithReserve("make room in", () => {
+        let purged = 0;
+        while (purged < MADE_ROOM && this.#alerts.purgeOne()) purged++;
+        return purged > 0;
+      });
+    } catch {
+      return false;
+    }
   }
 
   #add(alert: NewAlert, nowMs: number, isProtected = false): void {

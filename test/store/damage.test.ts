@@ -94,7 +94,9 @@ const mutation: fc.Arbitrary<Mutation> = fc.record({
   length: fc.double({ min: 0, max: 0.99, noNaN: true }),
 });
 
-test(`${MUTATIONS} mutations of the file and its log: it opens, says so, and goes on`, () => {
+test(`${MUTATIONS} mutations of the file and its log: it opens, says so, and goes on`, {
+  timeout: 900_000,
+}, () => {
   using templates = new TempDirectory();
   makeState(templates.path("state.db"), false);
   makeState(templates.path("unclean.db"), true);

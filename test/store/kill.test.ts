@@ -40,7 +40,9 @@ function runAndKill(path: string, fsync: string, commits: number): Promise<numbe
 }
 
 for (const fsync of ["full", "normal"]) {
-  test(`${KILLS} kills with fsync ${fsync}: nothing is lost, nothing is there twice`, async () => {
+  test(`${KILLS} kills with fsync ${fsync}: nothing is lost, nothing is there twice`, {
+    timeout: 900_000,
+  }, async () => {
     using files = new TempDirectory();
     const path = files.path("state.db");
     let reported = 0;

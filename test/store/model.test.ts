@@ -334,7 +334,7 @@ const steps = [
   fc.nat(100).map((ms) => new WaitStep(ms)),
 ];
 
-test("the outbox does what the model does", () => {
+test("the outbox does what the model does", { timeout: 900_000 }, () => {
   fc.assert(
     fc.property(fc.commands(steps, { maxCommands: 40, size: "max" }), (commands) => {
       const real = new Real();

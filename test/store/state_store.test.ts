@@ -141,6 +141,20 @@ test("registerSinks() without a sink: it pins nothing, and goes on if it comes b
   assert.deepEqual(state.sinks().map(({ id }) => id), ["a"]);
 });
 
+test("registerSinks() keeps what the only sink had waited for until it comes back", () => {
+  using state = memoryState({ recentAlerts: 0 });
+  state.registerSinks([{ id: "a", filter: {} }], 0);
+  state.commit(commitOf([newAlert(1), newAlert(2)]));
+  state.registerSinks([], 10);
+  assert.deepEqual([state.stats().waiting, state.stats().retained], [0, 2]);
+  state.commit(commitOf([newAlert(3)]));
+  state.registerSinks([{ id: "a", filter: {} }], 20);
+  assert.deepEqual(pendingIds(state, "a"), ["alert-1", "alert-2"]);
+  state.registerSinks([], 30);
+  state.registerSinks([], 30 + 7 * 86_400_000);
+  assert.deepEqual([state.stats().retained, state.sinks().length], [0, 0]);
+});
+
 test("pending() leaves out what is not due, and keeps the order", () => {
   using state = memoryState();
   state.registerSinks([{ id: "a", filter: {} }], 0);
