@@ -143,6 +143,7 @@ function tailRoute(services: Services): Route {
         buffer: Math.max(1, tail.bufferEvents ?? DEFAULT_BUFFER),
         limit: query.limit,
         durationMs: query.duration,
+        openingId: String(after ?? view.recentAlerts().at(-1)?.seq ?? 0),
         ...(services.heartbeatMs === undefined ? {} : { heartbeatMs: services.heartbeatMs }),
         summary: ({ sent, dropped }) =>
           JSON.stringify({ picket_tail_summary: { streamed: sent, dropped } }),

@@ -37,6 +37,8 @@ export interface StreamOptions {
   readonly summary: (totals: StreamTotals) => string;
   /** Called once, when nothing more will be sent. */
   readonly onClose: (totals: StreamTotals) => void;
+  /** Sent first over server-sent events, so that a client can resume before it has seen an item. */
+  readonly openingId?: string;
   /** For tests. */
   readonly heartbeatMs?: number;
 }
@@ -54,6 +56,7 @@ export class StreamSession {
   #ended = false;
   #closed = false;
   #heartbeat = false;
+  #opening: string | undefined;
   #wake: (() => void) | undefined;
 
   constructor(options: StreamOptions) {
@@ -65,6 +68,9 @@ export class StreamSession {
       this.#timers.push(setTimeout(() => this.#end(), ms));
     }
     if (options.format === "sse") {
+      if (options.openingId !== undefined) {
+        this.#opening = `id: ${options.openingId}\nevent: open\ndata: {}\n\n`;
+      }
       this.#timers.push(setInterval(() => {
         this.#heartbeat = true;
         this.#wake?.();
@@ -125,6 +131,11 @@ export class StreamSession {
   }
 
   async #next(): Promise<{ readonly chunk: string; readonly last: boolean }> {
+    if (this.#opening !== undefined) {
+      const chunk = this.#opening;
+      this.#opening = undefined;
+      return { chunk, last: false };
+    }
     for (;;) {
       if (this.#queue.length > 0) {
         const items = this.#queue.splice(0, MAX_CHUNK_ITEMS);

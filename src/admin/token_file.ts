@@ -8,6 +8,8 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import {
   closeSync,
+  existsSync,
+  fchownSync,
   fsyncSync,
   openSync,
   readFileSync,
@@ -15,6 +17,7 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import process from "node:process";
 import { z } from "zod";
 import { AdminError } from "./errors.ts";
@@ -176,12 +179,24 @@ function replaceFile(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.tmp`;
   const descriptor = openSync(temporary, "w", 0o600);
   try {
+    keepOwner(descriptor, path);
     writeSync(descriptor, text);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
   renameSync(temporary, path);
+}
+
+/** An administrator makes tokens as root, and an agent that runs as somebody else must read them. */
+function keepOwner(descriptor: number, path: string): void {
+  if (process.platform === "win32" || process.getuid?.() !== 0) return;
+  try {
+    const { uid, gid } = statSync(existsSync(path) ? path : dirname(path));
+    fchownSync(descriptor, uid, gid);
+  } catch {
+    // A file system without owners.
+  }
 }
 
 function messageOf(error: unknown): string {
