@@ -26,7 +26,7 @@ const REMOVED_MS = 7 * 86_400_000;
 
 const READY = 0;
 /** Alerts that become ready in one go: some ten milliseconds. */
-const PROMOTED = 2000;
+const PROMOTED = 1000;
 
 interface Sink {
   readonly num: number;
