@@ -47,7 +47,7 @@ export interface AdminOptions {
   readonly metrics?: AdminMetrics;
   /** What `GET /metrics` answers with; 503 without. */
   readonly exposition?: Exposition;
-  /** Served below `/ui`; sees no token and gets no permission. */
+  /** Gets what is asked below `/ui`, as `/` and so on; it needs no token and gives no permission. */
   readonly ui?: Hono;
   /** Takes what an operator should know; no secrets in it. */
   readonly warn?: (message: string) => void;
@@ -138,12 +138,14 @@ export function createAdminApp(view: AgentView, options: AdminOptions = {}): Adm
     });
   }
   if (options.ui !== undefined) {
-    hono.use("/ui/*", async (context, next) => {
+    const { ui } = options;
+    hono.all("/ui/*", (context) => {
       context.set("route", "ui");
-      await next();
+      const url = new URL(context.req.url);
+      url.pathname = url.pathname.slice("/ui".length);
+      return ui.fetch(new Request(url, context.req.raw));
     });
-    hono.route("/ui", options.ui);
-    hono.get("/", (context) => context.redirect("/ui/"));
+    for (const path of ["/", "/ui"]) hono.get(path, (context) => context.redirect("/ui/"));
   }
   hono.notFound((context) =>
     errorAnswer(

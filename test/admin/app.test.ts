@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
+import { Hono } from "hono";
 import type { z } from "zod";
 import { type AdminApp, type AdminOptions, createAdminApp } from "../../src/admin/app.ts";
 import { firstBrokenRow } from "../../src/admin/audit.ts";
@@ -553,6 +554,23 @@ test("a handler that takes too long is given up", async () => {
   const response = await ask("POST", "/api/v1/events", undefined, { body: "a" });
   assert.equal(response.status, 503);
   assert.equal((await body(response))["code"], "timeout");
+});
+
+test("a page is served below /ui, behind the same checks of Host and Origin", async () => {
+  const ui = new Hono();
+  ui.get("/", (context) => context.html("page"));
+  ui.get("/app.js", (context) => context.text("code"));
+  const { ask } = make({ ui });
+  const page = await ask("GET", "/ui/", null);
+  assert.deepEqual([page.status, await page.text()], [200, "page"]);
+  assert.equal(await (await ask("GET", "/ui/app.js?v=1", null)).text(), "code");
+  for (const path of ["/", "/ui"]) {
+    const response = await ask("GET", path, null);
+    assert.deepEqual([response.status, response.headers.get("location")], [302, "/ui/"]);
+  }
+  assert.equal((await ask("GET", "/ui/none", null)).status, 404);
+  assert.equal((await ask("GET", "/ui/", null, { headers: { host: "evil" } })).status, 403);
+  assert.equal((await make().ask("GET", "/ui/", null)).status, 404);
 });
 
 test("any request gets a JSON answer with a known status", async () => {
