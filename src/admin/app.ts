@@ -139,13 +139,14 @@ export function createAdminApp(view: AgentView, options: AdminOptions = {}): Adm
   }
   if (options.ui !== undefined) {
     const { ui } = options;
+    // Before the pattern, which matches `/ui` as well.
+    for (const path of ["/", "/ui"]) hono.get(path, (context) => context.redirect("/ui/"));
     hono.all("/ui/*", (context) => {
       context.set("route", "ui");
       const url = new URL(context.req.url);
       url.pathname = url.pathname.slice("/ui".length);
       return ui.fetch(new Request(url, context.req.raw));
     });
-    for (const path of ["/", "/ui"]) hono.get(path, (context) => context.redirect("/ui/"));
   }
   hono.notFound((context) =>
     errorAnswer(
