@@ -37,6 +37,17 @@ export interface Recovery {
   readonly salvage: Salvage | undefined;
 }
 
+/** A recovery in one line, for logs and gap records. */
+export function recoveryText({ kind, problem, setAside, salvage }: Recovery): string {
+  const incomplete = salvage?.incomplete ?? [];
+  const saved = kind === "log"
+    ? "the file itself is sound"
+    : incomplete.length === 0
+    ? "all tables could be read"
+    : `incomplete: ${incomplete.join(", ")}`;
+  return `${problem}; ${saved}; what was damaged is ${setAside}`;
+}
+
 export interface OpenedFile {
   readonly db: Database;
   readonly recovery: Recovery | undefined;
@@ -135,10 +146,14 @@ function prepare(path: string): void {
   if (process.platform !== "win32" && (statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
 }
 
-function openChecked(path: string, { fsync }: OpenFileOptions): Database {
+function openChecked(path: string, { fsync, wasUsed }: OpenFileOptions): Database {
   const db = new Database(path);
   try {
     const isNew = Number(db.get("SELECT count(*) AS tables FROM sqlite_schema")!["tables"]) === 0;
+    // SQLite takes a file of less than a header for an empty one.
+    if (isNew && wasUsed && path !== ":memory:" && statSync(path).size > 0) {
+      throw new DamageError("it has no tables");
+    }
     if (isNew) db.script("PRAGMA auto_vacuum = INCREMENTAL");
     else checkOurs(db, path);
     migrate(db, path);

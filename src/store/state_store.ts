@@ -29,51 +29,10 @@ import { type DeadLetterQuery, DeadLetterTable, STAGES } from "./dead_letter_tab
 import { gapAlert } from "./gap.ts";
 import { metaValue, setMeta } from "./identity.ts";
 import { type AuditPage, type AuditQuery, type NewAuditEntry, Notebook } from "./notebook.ts";
-import type { Recovery } from "./open_file.ts";
+import { type Recovery, recoveryText } from "./open_file.ts";
 import { Operator } from "./operator.ts";
-import type { Reserve } from "./reserve.ts";
 import { type SinkInfo, SinkTable } from "./sink_table.ts";
-
-/** Figures of the state file; counts since it was made where nothing else is said. */
-export interface StateStats {
-  /** Alerts that a sink waits for, and the bytes of their bodies. */
-  readonly waiting: number;
-  readonly waitingBytes: number;
-  /** Alerts that are kept though every sink has them. */
-  readonly retained: number;
-  readonly retainedBytes: number;
-  readonly deadLetters: Readonly<Record<string, number>>;
-  /** Dead letters that had to go for others, by stage. */
-  readonly deadLettersDropped: Readonly<Record<string, number>>;
-  /** Alerts dropped, by `reason:level`. */
-  readonly dropped: Readonly<Record<string, number>>;
-  readonly duplicates: number;
-  /** How often the disk was full, since the file was opened. */
-  readonly diskFull: number;
-  /** Whether the ballast has been given up. */
-  readonly reserveReleased: boolean;
-}
-
-/** What `openState` has found out and checked. */
-export interface StateParts {
-  readonly db: Database;
-  readonly access: "owner" | "operator" | "read";
-  readonly agentId: string;
-  readonly replacedAgentId: string | undefined;
-  readonly recovery: Recovery | undefined;
-  readonly reserve: Reserve | undefined;
-  readonly lock: Disposable | undefined;
-  readonly limits: {
-    readonly recentAlerts: number;
-    readonly knownIds: number;
-    readonly knownIdMs: number;
-    readonly deadLetterBytes: number;
-    readonly deadLetterMs: number;
-  };
-  readonly settings: OutboxSettings;
-  readonly freeBytes: (() => number | undefined) | undefined;
-  readonly maxPages: (() => number) | undefined;
-}
+import type { StateParts, StateStats } from "./state_parts.ts";
 
 /** Longest error text that is kept of a sink, in characters. */
 const MAX_ERROR = 500;
@@ -496,24 +455,17 @@ export class StateStore implements Outbox, Disposable {
     }
   }
 
-  #noteRecovery({ kind, problem, setAside, salvage }: Recovery): void {
-    const lost = salvage?.lostAlerts ?? 0;
-    const incomplete = salvage?.incomplete ?? [];
-    const saved = kind === "log"
-      ? "the file itself is sound"
-      : incomplete.length === 0
-      ? "all tables could be read"
-      : `incomplete: ${incomplete.join(", ")}`;
+  #noteRecovery(recovery: Recovery): void {
     this.#writeWithReserve("write what was repaired to", () => {
       const seq = this.#alerts.lastSeq();
       this.#bounds.note({
         reason: "corrupt",
         severity: 0,
-        count: lost,
+        count: recovery.salvage?.lostAlerts ?? 0,
         bytes: 0,
         firstSeq: seq,
         lastSeq: seq,
-        detail: `${problem}; ${saved}; the damaged file is ${setAside}`,
+        detail: recoveryText(recovery),
       }, Date.now());
     });
   }
