@@ -19,11 +19,12 @@ import {
   isNoResponders,
   natsFailure,
 } from "../runtime/nats/failure.ts";
+import { manager } from "../runtime/nats/jetstream.ts";
 import { jetStreamOptions, NATS_DEFAULTS, natsSettingsProblem } from "../runtime/nats/options.ts";
 import type { Sink } from "../runtime/plugin.ts";
 import type { NatsSinkSettings } from "../runtime/settings.ts";
 import { type NatsMessage, natsMessage } from "./nats/message.ts";
-import { manager, readStoredIds, type StreamPosition } from "./nats/stored.ts";
+import { readStoredIds, type StreamPosition } from "./nats/stored.ts";
 import { checkStream } from "./nats/stream_check.ts";
 import {
   headerTemplate,

@@ -10,13 +10,13 @@ import {
   DeliverPolicy,
   JetStreamApiCodes,
   type JetStreamManager,
-  jetstreamManager,
   ReplayPolicy,
 } from "@nats-io/jetstream";
-import { createInbox, type Msg, nanos, type NatsConnection, nuid } from "@nats-io/transport-node";
+import { createInbox, nanos, type NatsConnection, nuid } from "@nats-io/transport-node";
 import { DeliveryError } from "../../runtime/errors.ts";
 import { apiCode, describeFailure, natsFailure } from "../../runtime/nats/failure.ts";
-import { jetStreamOptions, NATS_DEFAULTS } from "../../runtime/nats/options.ts";
+import { deliveryOf, manager } from "../../runtime/nats/jetstream.ts";
+import { NATS_DEFAULTS } from "../../runtime/nats/options.ts";
 import type { NatsSettings } from "../../runtime/settings.ts";
 
 /** More than this is not read: somebody else's messages, or a history without a position. */
@@ -46,14 +46,6 @@ export interface StoredQuery {
 }
 
 const NONE: ReadonlySet<string> = new Set();
-
-/** Makes a manager without asking the server first, which an agent may not be permitted to. */
-export function manager(
-  connection: NatsConnection,
-  settings: NatsSettings,
-): Promise<JetStreamManager> {
-  return jetstreamManager(connection, { ...jetStreamOptions(settings), checkAPI: false });
-}
 
 /**
  * Reads the ids of messages above a position, headers only.
@@ -137,9 +129,9 @@ async function readFrom(
         message.respond(); // Flow control wants an answer; heartbeats have no reply subject.
         return;
       }
-      const at = deliveryOf(message);
+      const at = deliveryOf(message.reply);
       if (at === undefined) return;
-      if (at.delivery !== ++delivered) return reject(new Error("messages were skipped"));
+      if (at.consumerSeq !== ++delivered) return reject(new Error("messages were skipped"));
       const id = message.headers?.get("Nats-Msg-Id");
       if (id !== undefined && id !== "") ids.add(id);
       if (at.pending === 0) resolve(undefined);
@@ -174,14 +166,4 @@ async function readFrom(
     signal.removeEventListener("abort", onAbort);
     subscription.unsubscribe();
   }
-}
-
-/** `$JS.ACK.[domain.account.]stream.consumer.deliveries.stream seq.consumer seq.time.pending[.x]` */
-function deliveryOf(
-  message: Msg,
-): { readonly delivery: number; readonly pending: number } | undefined {
-  const tokens = (message.reply ?? "").split(".");
-  if (tokens[0] !== "$JS" || tokens[1] !== "ACK") return undefined;
-  const shift = tokens.length >= 11 ? 2 : 0;
-  return { delivery: Number(tokens[6 + shift]), pending: Number(tokens[8 + shift]) };
 }

@@ -9,9 +9,9 @@ import {
 } from "@nats-io/jetstream";
 import { nanos, type NatsConnection } from "@nats-io/transport-node";
 import { apiCode, describeFailure } from "../../runtime/nats/failure.ts";
+import { manager } from "../../runtime/nats/jetstream.ts";
 import { derivedName } from "../../runtime/nats/names.ts";
 import type { NatsSinkSettings } from "../../runtime/settings.ts";
-import { manager } from "./stored.ts";
 
 export const MIN_DUPLICATE_WINDOW_MS = 120_000;
 
