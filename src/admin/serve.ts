@@ -98,7 +98,16 @@ export async function serveAdmin(app: AdminApp, options: ServeOptions): Promise<
       const previous = server;
       old.add(previous);
       void closeServer(previous).then(() => old.delete(previous));
-      await listen(next, bound);
+      try {
+        await listen(next, bound);
+      } catch (error) {
+        // Somebody else took the port in between: better the old certificate than no API.
+        server = make(material);
+        await bind(server, bound, app);
+        throw new AdminError("ADMIN_TLS", `cannot change the certificate: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }
       server = next;
       material = fresh;
       warnOfExpiry(app, fresh);
