@@ -20,9 +20,10 @@ export interface Checkpoint {
   readonly origin: string;
   /** Where it was seen last. */
   readonly path: string;
-  /** Decimal; empty for a content whose file has been truncated. */
-  readonly dev: string;
-  readonly ino: string;
+  readonly dev: bigint;
+  readonly ino: bigint;
+  /** Its file has been truncated and holds something else. */
+  readonly isOrphan: boolean;
   /** Where its text begins, behind leading NULs. */
   readonly base: number;
   readonly head: Stretch;
@@ -75,8 +76,9 @@ export function formatCheckpoint(one: Checkpoint): string {
   return JSON.stringify({
     o: one.origin,
     p: one.path === one.origin ? undefined : one.path,
-    d: one.dev,
-    i: one.ino,
+    d: String(one.dev),
+    i: String(one.ino),
+    x: one.isOrphan ? 1 : undefined,
     b: one.base === 0 ? undefined : one.base,
     h: formatStretch(one.head),
     t: formatStretch(one.tail),
@@ -164,8 +166,8 @@ function formatStretch({ end, length, hash }: Stretch): readonly [number, number
 function toCheckpoint(data: unknown): Checkpoint | undefined {
   const known = toKnown(isObject(data) ? { ...data, s: data["at"] } : data);
   if (known === undefined || !isObject(data)) return undefined;
-  const { p = known.origin, d, i, l, j, g } = data;
-  if (typeof p !== "string" || typeof d !== "string" || typeof i !== "string") return undefined;
+  const { p = known.origin, d, i, x, l, j, g } = data;
+  if (typeof p !== "string" || !isDecimal(d) || !isDecimal(i)) return undefined;
   if (g !== undefined && !isCount(g)) return undefined;
   const partial = toPartial(l), json = toPair(j);
   const { size: offset, ...rest } = known;
@@ -173,8 +175,9 @@ function toCheckpoint(data: unknown): Checkpoint | undefined {
     ...rest,
     offset,
     path: p,
-    dev: d,
-    ino: i,
+    dev: BigInt(d),
+    ino: BigInt(i),
+    isOrphan: x === 1,
     partial,
     json: json === undefined ? undefined : { skip: json[0], inArray: json[1] === 1 },
     goneMs: g,
@@ -214,6 +217,10 @@ function toPair(data: unknown): readonly [number, unknown] | undefined {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isDecimal(value: unknown): value is string {
+  return typeof value === "string" && /^\d{1,40}$/.test(value);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

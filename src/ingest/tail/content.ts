@@ -45,7 +45,7 @@ export function openPlain(path: string, root: string | undefined): PlainContent 
     if (root !== undefined) {
       // The path may have been turned into a link since it was looked at.
       const facts = isInside(root, path) ? factsOf(path) : undefined;
-      if (facts?.ino !== String(stat.ino) || facts.dev !== String(stat.dev)) {
+      if (facts?.ino !== stat.ino || facts.dev !== stat.dev) {
         throw denied(`${path} leads out of ${root}`);
       }
     }

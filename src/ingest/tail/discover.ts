@@ -17,10 +17,11 @@ const CLOCK_TICK_MS = 150;
 const MAX_DIRECTORIES = 4096;
 const MAX_DEPTH = 32;
 
-/** What `stat` says of a file; ids in decimal, since they take up to 64 bits (Windows: 128). */
+/** What `stat` says of a file. */
 export interface Facts {
-  readonly dev: string;
-  readonly ino: string;
+  /** The device, and the inode or file id on it. */
+  readonly dev: bigint;
+  readonly ino: bigint;
   readonly size: number;
   /** Unix milliseconds, with a fraction. */
   readonly mtimeMs: number;
@@ -58,6 +59,11 @@ interface Listing {
   readonly directories: readonly string[];
 }
 
+/** Names a file as long as it exists. */
+export function fileId({ dev, ino }: Pick<Facts, "dev" | "ino">): string {
+  return `${dev}:${ino}`;
+}
+
 /** `undefined` if there is no such file. @throws what `stat` throws otherwise */
 export function factsOf(path: string): (Facts & { readonly isFile: boolean }) | undefined {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
@@ -69,8 +75,8 @@ export function toFacts(
   stat: { dev: bigint; ino: bigint; size: bigint; mtimeNs: bigint },
 ): Facts {
   return {
-    dev: String(stat.dev),
-    ino: String(stat.ino),
+    dev: stat.dev,
+    ino: stat.ino,
     size: Number(stat.size),
     mtimeMs: Number(stat.mtimeNs) / 1e6,
   };
@@ -235,7 +241,7 @@ export class Discovery {
       const next: string[] = [];
       for (const directory of level) {
         const facts = quietly(() => factsOf(directory));
-        const id = facts === undefined ? directory : `${facts.dev}:${facts.ino}`;
+        const id = facts === undefined ? directory : fileId(facts);
         if (seen.has(id)) continue;
         seen.add(id);
         if (found.length >= MAX_DIRECTORIES) {

@@ -7,6 +7,7 @@
  * where those fail the fingerprint alone.
  */
 import { Buffer } from "node:buffer";
+import { basename } from "node:path";
 import {
   formatCheckpoint,
   formatKnown,
@@ -17,7 +18,7 @@ import {
   SLACK_MS,
 } from "./checkpoint.ts";
 import { type Content, openPlain, PackedContent, PlainContent } from "./content.ts";
-import type { Candidate } from "./discover.ts";
+import { type Candidate, fileId } from "./discover.ts";
 import {
   digest,
   HEAD_BYTES,
@@ -116,16 +117,25 @@ export class Follower {
     nowMs: number,
     monotonicMs: number,
   ): Promise<void> {
+    // First, since a copy can only be told while we know that its original is gone.
+    for (const one of [...this.generations]) {
+      try {
+        if (!one.isIntact()) this.truncated(one, monotonicMs);
+      } catch (error) {
+        this.#options.onFailure(one.path, error);
+      }
+    }
     const free = new Map<string, Candidate>();
     // A file with several names counts once; the one it is meant by comes first.
     for (const one of candidates.toSorted(compareImportance)) {
-      const id = `${one.dev}:${one.ino}`;
+      const id = fileId(one);
       if (!free.has(id)) free.set(id, one);
     }
     const claimed = new Map<Generation, Candidate>();
     await this.#claimByInode(free, claimed);
     await this.#claimByContent(free, claimed);
     await this.#addNew([...free.values()], claimed);
+    this.#sort(claimed);
     this.#retire(claimed, nowMs, monotonicMs);
     this.#isFirst = false;
     this.#scannedMs = nowMs;
@@ -180,10 +190,10 @@ export class Follower {
 
   #text(generation: Generation): string {
     const checkpoint = generation.checkpoint();
-    const { offset, path, mtimeMs, partial, head, tail, goneMs, ino, json } = checkpoint;
+    const { offset, path, mtimeMs, partial, head, tail, goneMs, ino, isOrphan, json } = checkpoint;
     const key =
       `${offset}/${path}/${mtimeMs}/${partial?.end}/${head.length}/${tail.end}/${goneMs}/` +
-      `${ino}/${json?.skip}/${json?.inArray}`;
+      `${ino}/${isOrphan}/${json?.skip}/${json?.inArray}`;
     const known = this.#texts.get(generation);
     if (known?.key === key) return known.text;
     const text = formatCheckpoint(checkpoint);
@@ -228,12 +238,10 @@ export class Follower {
     for (const generation of this.generations) {
       if (claimed.has(generation) || generation.headStretch.length === 0) continue;
       const fitting = [...free.values()].filter((one) => this.#mayHold(generation, one));
-      // A rotated file rather than what stands in its place, a plain one rather than a packed one.
-      fitting.sort((a, b) =>
-        Number(a.path === a.origin) - Number(b.path === b.origin) ||
-        Number(a.packing !== undefined) - Number(b.packing !== undefined)
-      );
-      for (const one of fitting) {
+      // The oldest that fits: where every content has the same header, the next one is ours.
+      for (const one of fitting.sort(compareAge)) {
+        const sample = await this.#sample(one);
+        if (sample === undefined || (await this.#isKnown(one, sample))) continue;
         if (!(await this.#adopts(generation, one))) continue;
         generation.close();
         this.#claim(generation, one, free, claimed);
@@ -259,7 +267,7 @@ export class Follower {
     free: Map<string, Candidate>,
     claimed: Map<Generation, Candidate>,
   ): void {
-    free.delete(`${one.dev}:${one.ino}`);
+    free.delete(fileId(one));
     claimed.set(generation, one);
     if (generation.path !== one.path && generation.path === generation.origin) {
       this.counts.rotations++;
@@ -305,7 +313,7 @@ export class Follower {
   ): Promise<void> {
     const isSeen = new Set<string>();
     for (const one of candidates.toSorted(compareAge)) {
-      const id = `${one.dev}:${one.ino}`;
+      const id = fileId(one);
       const state = `${one.size}/${one.mtimeMs}`;
       isSeen.add(id);
       if (this.#ignored.get(id) === state) continue;
@@ -324,6 +332,19 @@ export class Follower {
       claimed.set(await this.#add(one, sample), one);
     }
     for (const id of this.#ignored.keys()) if (!isSeen.has(id)) this.#ignored.delete(id);
+  }
+
+  /** By origin and age: older contents are read first, and numbered first. */
+  #sort(claimed: ReadonlyMap<Generation, Candidate>): void {
+    const place = new Map(this.generations.map((one, index) => [one, index]));
+    this.generations.sort((a, b) => {
+      const left = claimed.get(a), right = claimed.get(b);
+      if (left !== undefined && right !== undefined) return compareAge(left, right);
+      // What has no file any more is older than what has one.
+      if (a.origin !== b.origin) return a.origin < b.origin ? -1 : 1;
+      if (left === right) return place.get(a)! - place.get(b)!;
+      return left === undefined ? -1 : 1;
+    });
   }
 
   async #add(one: Candidate, sample: Sample): Promise<Generation> {
@@ -512,5 +533,6 @@ function compareAge(a: Candidate, b: Candidate): number {
   if (a.origin !== b.origin) return a.origin < b.origin ? -1 : 1;
   // What stands at the origin itself was begun last.
   const byPlace = Number(a.path === a.origin) - Number(b.path === b.origin);
-  return byPlace || a.mtimeMs - b.mtimeMs || compareRotatedNames(a.path, b.path);
+  return byPlace || compareRotatedNames(basename(a.path), basename(b.path)) ||
+    a.mtimeMs - b.mtimeMs || (a.path < b.path ? -1 : 1);
 }

@@ -92,6 +92,8 @@ export class Following {
   #isHungry = false;
   /** What the position says may have changed. */
   #isMoved = false;
+  /** Files that have not changed since they were read to their end. */
+  readonly #quiet = new Set<Generation>();
 
   constructor(
     settings: FileSourceSettings,
@@ -146,6 +148,7 @@ export class Following {
 
   async *batches(signal: AbortSignal): AsyncGenerator<EventBatch> {
     let state = "";
+    let isWoken = false;
     for (let round = 0;; round++) {
       signal.throwIfAborted();
       const startedMs = performance.now();
@@ -157,7 +160,7 @@ export class Following {
       }
       const waiting = new Set<string>();
       for (const generation of [...this.#follower.generations]) {
-        if (waiting.has(generation.origin)) continue;
+        if (waiting.has(generation.origin) || this.#isQuiet(generation)) continue;
         yield* this.#turn(generation, signal);
         const isStuck = this.#failures.has(generation.path);
         if (!generation.caughtUp && !isStuck) waiting.add(generation.origin);
@@ -171,10 +174,14 @@ export class Following {
         if (this.#follower.state !== state) yield { events: [], position };
         state = this.#follower.state;
       }
+      const isBusy = this.#isMoved || isWoken || this.#isScanDue;
       this.#isMoved = false;
       if (!this.#isHungry) {
-        const restMs = Math.max(1, SETTLE_MS - (performance.now() - startedMs));
-        await this.#wake.wait(restMs, this.#isScanDue ? restMs : this.#pollMs, signal);
+        // A quiet source wakes once an interval, for a wake-up costs more than looking.
+        const spentMs = performance.now() - startedMs;
+        const restMs = isBusy ? Math.max(1, SETTLE_MS - spentMs) : 0;
+        const longestMs = this.#isScanDue ? restMs : this.#pollMs;
+        isWoken = await this.#wake.wait(restMs, longestMs, signal);
       }
       this.#isHungry = false;
     }
@@ -182,13 +189,13 @@ export class Following {
 
   /** Looks for files that came, went or changed their names. */
   async #look(nowMs: number): Promise<void> {
+    this.#quiet.clear();
     const isPoll = nowMs - this.#polledMs >= this.#pollMs * 0.9 || this.#polledMs === 0;
     const wallMs = Date.now();
     if (isPoll) {
       this.#polledMs = nowMs;
+      for (const one of this.#follower.generations) this.#poll(one);
       if (nowMs - this.#scannedMs >= RESCAN_MS) this.#isScanDue = true;
-      // A name may be a link to where a file is rotated, in a directory that we do not see.
-      else if (!this.#isScanDue) this.#isScanDue = this.#follower.generations.some(isElsewhere);
     }
     const { directories } = this.#discovery;
     const isCheap = directories.length <= FEW_DIRECTORIES;
@@ -203,6 +210,36 @@ export class Following {
     const names = new Set(this.#follower.generations.map(({ path }) => basename(path)));
     this.#wake.watch(this.#discovery.directories, names);
     this.#isMoved = true;
+  }
+
+  /**
+   * Looks whether a file still stands at its origin, and whether there is anything new in it.
+   *
+   * The name may be a link into a directory that we do not watch, so the file itself is asked. Most
+   * files are quiet most of the time, and one call of `stat` is all that they cost.
+   */
+  #poll(generation: Generation): void {
+    const { path, origin } = generation;
+    if (path !== origin || generation.retiredMs !== undefined) return;
+    if (generation.isOrphan || generation.goneMs !== undefined) return;
+    try {
+      const facts = factsOf(path);
+      if (facts === undefined || !generation.isIn(facts)) this.#isScanDue = true;
+      else if (!generation.hasChanged(facts)) this.#quiet.add(generation);
+    } catch {
+      // Reading it reports why.
+    }
+  }
+
+  #isQuiet(generation: Generation): boolean {
+    if (this.#quiet.has(generation)) return true;
+    const { content } = generation;
+    if (content === undefined) return false;
+    try {
+      return !generation.hasChanged(content.facts());
+    } catch {
+      return false;
+    }
   }
 
   /** Reads a file until its end or until others have their turn. */
@@ -250,7 +287,7 @@ export class Following {
     const { path, packing } = generation;
     if (generation.isOrphan || generation.goneMs !== undefined) return false;
     const facts = factsOf(path);
-    if (facts === undefined || `${facts.dev}:${facts.ino}` !== generation.id) {
+    if (facts === undefined || !generation.isIn(facts)) {
       this.#isScanDue = true;
       return false;
     }
@@ -261,8 +298,7 @@ export class Following {
     }
     this.#makeRoom();
     const content = openPlain(path, this.#settings.root);
-    const { dev, ino } = content.facts();
-    if (`${dev}:${ino}` !== generation.id) {
+    if (!generation.isIn(content.facts())) {
       content.close();
       this.#isScanDue = true;
       return false;
@@ -345,17 +381,5 @@ export class Following {
     const message = `cannot read ${path}: ${messageOf(error)}`;
     this.#failures.set(path, { code, message, delayMs, untilMs: performance.now() + delayMs });
     if (before?.code !== code) this.#options.onProblem?.({ path, code, message });
-  }
-}
-
-/** Whether another file stands where this one is meant to be. */
-function isElsewhere(generation: Generation): boolean {
-  if (generation.path !== generation.origin || generation.isOrphan) return false;
-  if (generation.retiredMs !== undefined || generation.goneMs !== undefined) return false;
-  try {
-    const facts = factsOf(generation.path);
-    return facts === undefined || `${facts.dev}:${facts.ino}` !== generation.id;
-  } catch {
-    return false;
   }
 }

@@ -30,6 +30,7 @@ import {
 } from "./fingerprint.ts";
 import { type JoinCounts, type Joiner, makeJoiner } from "./multiline.ts";
 import type { Multiline } from "../../runtime/settings.ts";
+import { type Candidate, fileId } from "./discover.ts";
 import type { Packing } from "./rotated.ts";
 
 const LF = 10;
@@ -90,8 +91,8 @@ export class Generation implements LineTarget {
   readonly #context: ReadContext;
   /** Where its file was seen last. */
   path: string;
-  dev: string;
-  ino: string;
+  dev: bigint;
+  ino: bigint;
   packing: Packing | undefined;
   mtimeMs: number;
   /** Of its file, when that was looked at last. */
@@ -129,7 +130,7 @@ export class Generation implements LineTarget {
 
   constructor(
     context: ReadContext,
-    at: { path: string; dev: string; ino: string; packing: Packing | undefined; mtimeMs: number },
+    at: Pick<Candidate, "path" | "dev" | "ino" | "packing" | "mtimeMs">,
     lineage: Lineage,
     offset: number,
     from?: Checkpoint,
@@ -146,7 +147,7 @@ export class Generation implements LineTarget {
     this.goneMs = from?.goneMs;
     if (from !== undefined) {
       this.#expected = { head: from.head, tail: from.tail };
-      this.isOrphan = from.ino === "";
+      this.isOrphan = from.isOrphan;
     }
     if (context.multiline !== undefined) {
       const emit = this.#emit.bind(this);
@@ -167,7 +168,12 @@ export class Generation implements LineTarget {
   }
 
   get id(): string {
-    return `${this.dev}:${this.ino}`;
+    return fileId(this);
+  }
+
+  /** Whether these are the facts of its file. */
+  isIn(facts: { readonly dev: bigint; readonly ino: bigint }): boolean {
+    return facts.ino === this.ino && facts.dev === this.dev;
   }
 
   /** Of the first byte that has not been read; records may begin before it. */
@@ -220,7 +226,8 @@ export class Generation implements LineTarget {
       origin: this.origin,
       path: this.path,
       dev: this.dev,
-      ino: this.isOrphan ? "" : this.ino,
+      ino: this.ino,
+      isOrphan: this.isOrphan,
       base: this.lineage.base,
       head: this.headStretch,
       tail: this.tailStretch,
@@ -268,6 +275,23 @@ export class Generation implements LineTarget {
   hasChanged(facts: { readonly size: number; readonly mtimeMs: number }): boolean {
     return this.#block !== undefined || this.#seen === undefined ||
       facts.size !== this.#seen.size || facts.mtimeMs !== this.#seen.mtimeMs;
+  }
+
+  /**
+   * Whether the open file still holds this content; learns more of its first bytes.
+   *
+   * @throws what reading throws
+   */
+  isIntact(): boolean {
+    const { content } = this;
+    if (!(content instanceof PlainContent)) return true;
+    const { size } = content.facts();
+    if (size < this.#offset || !this.#growHead(content) || !this.#sameHead()) {
+      return this.#restart() === "idle";
+    }
+    const tail = Buffer.allocUnsafe(this.#tail.length);
+    const count = content.readNow(tail, this.#offset - tail.length);
+    return count === tail.length && tail.equals(this.#tail);
   }
 
   /**

@@ -54,13 +54,20 @@ function strip(name: string): string[] {
 }
 
 /**
- * Orders files of one log that were written at the same time: the older first. Counters count
- * upwards with age, dates downwards.
+ * Orders files of one log by their names, the older first: counters count upwards with age, dates
+ * downwards. 0 if the names do not tell.
  */
 export function compareRotatedNames(a: string, b: string): number {
-  const [left, right] = [a, b].map((name) => /[._-](\d+)(?:\.[A-Za-z]\w*)*$/.exec(name)?.[1] ?? "");
-  const difference = Number(left) - Number(right);
-  const isCounter = Math.max(left!.length, right!.length) <= 4;
-  if (difference !== 0) return isCounter ? -difference : difference;
-  return a < b ? -1 : a > b ? 1 : 0;
+  const left = rotationMark(a), right = rotationMark(b);
+  if (left === undefined || right === undefined || left.isDate !== right.isDate) return 0;
+  if (!left.isDate) return Number(right.digits) - Number(left.digits);
+  return left.digits < right.digits ? -1 : left.digits > right.digits ? 1 : 0;
+}
+
+function rotationMark(name: string): { digits: string; isDate: boolean } | undefined {
+  const plain = name.replace(/\.(?:gz|zst)$/i, "");
+  const mark = /[._-](\d[-_.:TZ+\d]*)(?:\.[A-Za-z]\w*)?$/.exec(plain)?.[1];
+  if (mark === undefined) return undefined;
+  const digits = mark.replace(/\D/g, "");
+  return { digits, isDate: digits.length >= 6 };
 }

@@ -52,11 +52,15 @@ export class Wake {
   /**
    * Waits until something has changed or `ms` have passed, `atLeastMs` in any case; rejects with the
    * reason of `signal`.
+   *
+   * @returns Whether something has changed.
    */
-  async wait(atLeastMs: number, ms: number, signal: AbortSignal): Promise<void> {
-    await this.#sleep(atLeastMs, signal, false);
+  async wait(atLeastMs: number, ms: number, signal: AbortSignal): Promise<boolean> {
+    if (atLeastMs > 0) await this.#sleep(atLeastMs, signal, false);
     if (!this.#isDue) await this.#sleep(ms - atLeastMs, signal, true);
+    const isDue = this.#isDue;
     this.#isDue = false;
+    return isDue;
   }
 
   async #sleep(ms: number, signal: AbortSignal, isLight: boolean): Promise<void> {
