@@ -114,7 +114,7 @@ for target in "${targets[@]}"; do
   fi
   echo "Compiling $out/$name"
   "$bun" build --compile --minify --target="bun-$target" ${args[@]+"${args[@]}"} \
-    --root=cli --asset-naming='[name].[ext]' cli/main.ts cli/scan_worker.ts cli/rules_worker.ts "$work/rules.bundle" \
+    --root=cli --asset-naming='[name].[ext]' cli/main.ts cli/scan_worker.ts cli/rules_worker.ts cli/service_worker.ts "$work/rules.bundle" \
     --outfile "$out/$name" >/dev/null
 done
 

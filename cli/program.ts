@@ -12,6 +12,7 @@ import { evtxCommand } from "./commands/evtx.ts";
 import { rulesCommand } from "./commands/rules.ts";
 import { runCommand } from "./commands/run.ts";
 import { scanCommand } from "./commands/scan.ts";
+import { serviceCommand } from "./commands/service.ts";
 import {
   type CliIo,
   EXIT,
@@ -69,6 +70,7 @@ function buildProgram(io: CliIo, exit: (code: ExitCode) => void): Command {
   program.addCommand(explainCommand(io, exit));
   program.addCommand(evtxCommand(io, exit));
   program.addCommand(runCommand(io, exit));
+  program.addCommand(serviceCommand(io, exit));
   program.addCommand(rulesCommand(io, exit));
   configure(program, io);
   return program;

@@ -4,3 +4,4 @@
  */
 export const SCAN_WORKER_URL: URL = new URL("./scan_worker.ts", import.meta.url);
 export const RULES_WORKER_URL: URL = new URL("./rules_worker.ts", import.meta.url);
+export const SERVICE_WORKER_URL: URL = new URL("./service_worker.ts", import.meta.url);

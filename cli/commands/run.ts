@@ -6,10 +6,13 @@ import process from "node:process";
 import { type RunningAgent, startAgent } from "../../src/agent/compose.ts";
 import { loadConfig, type LoadedConfig } from "../../src/agent/config/load.ts";
 import { ConfigError, problemText } from "../../src/agent/config/problems.ts";
+import type { LogConfig } from "../../src/agent/config/types.ts";
 import { parseSinkSpec, parseSourceSpec } from "../../src/agent/config/specs.ts";
 import { PicketError } from "../../src/event/errors.ts";
 import { RuntimeError, StateError } from "../../src/runtime/errors.ts";
 import type { ConfigValue } from "../../src/agent/config/tree.ts";
+import { coalesced, type Supervisor } from "../../src/agent/service/supervisor.ts";
+import { foregroundSupervisor } from "../../src/agent/service/systemd_supervisor.ts";
 import { VERSION } from "../build_info.ts";
 import { compileInWorker } from "../compile_rules.ts";
 import { embeddedRulesBundle } from "../embedded_rules.ts";
@@ -68,7 +71,12 @@ export function runCommand(io: CliIo, exit: (code: ExitCode) => void): Command {
     .action(async (options: RunOptions) => exit(await run(options, io)));
 }
 
-export async function run(options: RunOptions, io: CliIo): Promise<ExitCode> {
+/** Runs the agent until `io.signal` aborts or every source has ended. */
+export async function run(
+  options: RunOptions,
+  io: CliIo,
+  supervisor: Supervisor = foregroundSupervisor(io.env),
+): Promise<ExitCode> {
   const load = (): LoadedConfig =>
     loadConfig({
       ...(options.config === undefined ? {} : { configPath: options.config }),
@@ -80,11 +88,17 @@ export async function run(options: RunOptions, io: CliIo): Promise<ExitCode> {
     loaded = load();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const problem of error.problems) io.err(`error: ${problemText(problem)}`);
+    const problems = error.problems.map(problemText);
+    for (const problem of problems) io.err(`error: ${problem}`);
+    supervisor.ended(problems.join("\n"));
     return EXIT.usage;
   }
   for (const warning of loaded.warnings) io.err(problemText(warning));
-  const logging = configureLogging(loaded.config.log, io.errIsTerminal, (line) => io.err(line));
+  const logging = configureLogging(
+    withLogFile(loaded.config.log, supervisor.logFile),
+    io.errIsTerminal,
+    (line) => io.err(line),
+  );
   let running: RunningAgent;
   try {
     running = await startAgent({
@@ -98,34 +112,58 @@ export async function run(options: RunOptions, io: CliIo): Promise<ExitCode> {
       setLogLevel: logging.setLevel,
     });
   } catch (error) {
-    return startFailure(error, io);
+    return startFailure(error, io, supervisor);
   }
   try {
-    await untilStopped(running, io.signal);
+    await untilStopped(running, io.signal, supervisor);
   } finally {
+    supervisor.stopping();
     await running.stop();
+    supervisor.ended(undefined);
   }
   return EXIT.ok;
 }
 
+/** A service has no terminal: its messages go into a file even if the configuration names none. */
+function withLogFile(log: LogConfig, path: string | undefined): LogConfig {
+  if (log.file !== undefined || path === undefined) return log;
+  return { ...log, file: { path, maxBytes: 10 << 20, keep: 5 } };
+}
+
 /** Says why the agent cannot start. */
-function startFailure(error: unknown, io: CliIo): ExitCode {
+function startFailure(error: unknown, io: CliIo, supervisor: Supervisor): ExitCode {
   if (!(error instanceof PicketError)) throw error;
-  io.err(`error: ${error.message} (${error.code})`);
+  const problem = `${error.message} (${error.code})`;
+  io.err(`error: ${problem}`);
+  supervisor.ended(problem);
   if (error instanceof RuntimeError) return EXIT.ruleError;
   return error instanceof StateError ? EXIT.incomplete : EXIT.usage;
 }
 
 /** Resolves at a signal to stop, or when every source has come to its end. */
-async function untilStopped({ agent }: RunningAgent, signal: AbortSignal): Promise<void> {
-  const onHangup = (): void => void agent.reloader.request("signal");
-  if (process.platform !== "win32") process.on("SIGHUP", onHangup);
+async function untilStopped(
+  running: RunningAgent,
+  signal: AbortSignal,
+  supervisor: Supervisor,
+): Promise<void> {
+  const { agent } = running;
+  supervisor.onReload(coalesced(() => reload(agent), supervisor));
+  supervisor.ready(running);
   const stopped = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
   await Promise.race([stopped, agent.finished]);
-  process.off("SIGHUP", onHangup);
+}
+
+/** Reads everything again; gives why that changed nothing. The reloader writes the log. */
+async function reload(agent: RunningAgent["agent"]): Promise<string | undefined> {
+  try {
+    const { components } = await agent.reloader.reload("signal", false);
+    return components.find(({ outcome }) => outcome === "failed")?.message;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 function runtimeName(): string {

@@ -1,0 +1,138 @@
+/**
+ * `picket service run`: what Windows' service manager starts. Elsewhere that is `picket run`.
+ */
+import { Command } from "commander";
+import { appendFileSync, mkdirSync } from "node:fs";
+import { win32 } from "node:path";
+import { Worker } from "node:worker_threads";
+import { surroundings } from "../../src/agent/config/load.ts";
+import { systemDirectory } from "../../src/agent/config/discover.ts";
+import { type EventName, reportEvent } from "../../src/agent/service/event_log.ts";
+import type { Supervisor } from "../../src/agent/service/supervisor.ts";
+import {
+  type DispatcherStart,
+  runWindowsService,
+  type ServiceSession,
+} from "../../src/agent/service/windows_service.ts";
+import { jsonText } from "../../src/event/json_text.ts";
+import { type CliIo, EXIT, type ExitCode } from "../io.ts";
+import { SERVICE_WORKER_URL } from "../worker_url.ts";
+import { run, type RunOptions } from "./run.ts";
+
+interface ServiceRunOptions {
+  readonly config?: string;
+  readonly name: string;
+  readonly logFile?: string;
+}
+
+export function serviceRunCommand(io: CliIo, exit: (code: ExitCode) => void): Command {
+  return new Command("run")
+    .summary("run as the service that Windows has started")
+    .option("-c, --config <file>", "configuration; default: the system's")
+    .option("--name <name>", "of the service", "Picket")
+    .option("--log-file <file>", "default: %ProgramData%\\Picket\\logs\\picket.log")
+    .action(async (options: ServiceRunOptions) => exit(await serviceRun(options, io)));
+}
+
+/** Answers the service manager while the agent runs; the exit code is the agent's. */
+export async function serviceRun(options: ServiceRunOptions, io: CliIo): Promise<ExitCode> {
+  const logFile = options.logFile ?? defaultLogFile(io);
+  let code: ExitCode = EXIT.ruleError;
+  await runWindowsService({
+    name: options.name,
+    dispatch: dispatchInWorker,
+    main: async (session) => {
+      const supervisor = serviceSupervisor(session, logFile);
+      try {
+        code = await run(runOptions(options), serviceIo(io, session.stop), supervisor);
+      } catch (error) {
+        supervisor.ended(error instanceof Error ? error.stack ?? error.message : String(error));
+      }
+      return code;
+    },
+  });
+  return code;
+}
+
+/** `%ProgramData%\Picket\logs\picket.log` */
+export function defaultLogFile(io: CliIo): string {
+  return win32.join(systemDirectory(surroundings({ env: io.env })), "logs", "picket.log");
+}
+
+function runOptions({ config }: ServiceRunOptions): RunOptions {
+  return {
+    ...(config === undefined ? {} : { config }),
+    rules: [],
+    input: [],
+    output: [],
+    api: true,
+  };
+}
+
+/** A service has no streams that anybody could read. */
+function serviceIo(io: CliIo, stop: AbortSignal): CliIo {
+  const signal = AbortSignal.any([io.signal, stop]);
+  return { ...io, signal, outIsTerminal: false, errIsTerminal: false };
+}
+
+/** The thread lasts as long as the service. */
+function dispatchInWorker(start: DispatcherStart): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(SERVICE_WORKER_URL);
+    worker.once("message", resolve);
+    worker.once("error", reject);
+    worker.postMessage(start);
+  });
+}
+
+/** Tells Windows how the agent is, and its event log what matters. */
+function serviceSupervisor(session: ServiceSession, logFile: string): Supervisor {
+  let hasStarted = false;
+  const report = (event: EventName, message: string): void => {
+    try {
+      reportEvent(event, message);
+    } catch {
+      // The log file has it as well.
+    }
+  };
+  return {
+    logFile,
+    onReload: (reload) => session.onReload(reload),
+    ready({ agent }) {
+      hasStarted = true;
+      session.running();
+      report("started", `Picket has started with ${agent.rules.stats?.detectionRules ?? 0} rules.`);
+    },
+    reloading() {},
+    reloaded(problem) {
+      if (problem === undefined) report("reloaded", "Rules and configuration have been reloaded.");
+      else report("reloadFailed", `The reload has changed nothing: ${problem}`);
+    },
+    stopping: () => session.stopping(),
+    ended(problem) {
+      if (problem === undefined) {
+        report("stopped", "Picket has stopped.");
+        return;
+      }
+      const message = hasStarted ? "Picket has failed" : "Picket cannot start";
+      appendToLog(logFile, message, problem);
+      report("cannotStart", `${message}: ${problem}`);
+    },
+  };
+}
+
+/** The log may not have been set up when this is to be said. */
+function appendToLog(path: string, message: string, reason: string): void {
+  const line = jsonText({
+    timestamp: new Date().toISOString(),
+    level: "ERROR",
+    fields: { message, reason },
+    target: "picket::service",
+  });
+  try {
+    mkdirSync(win32.dirname(path), { recursive: true });
+    appendFileSync(path, `${line}\n`, { mode: 0o640 });
+  } catch {
+    // Windows' event log has it.
+  }
+}
