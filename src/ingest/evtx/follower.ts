@@ -75,7 +75,7 @@ export class LogFollower {
     archives: 0,
   };
   readonly #decoder: EvtxDecoder;
-  readonly #startAt: "start" | "end";
+  #startAt: "start" | "end";
   #mark: Mark | undefined;
   /** Archives to be read before the log itself. */
   #chain: readonly string[] = [];
@@ -125,6 +125,11 @@ export class LogFollower {
     return newest > last ? Number(newest - last) : 0;
   }
 
+  /** The log is not there yet: all it will have is new. */
+  beginAtStart(): void {
+    this.#startAt = "start";
+  }
+
   /**
    * Reads what is new; at most 1 MiB of it.
    *
@@ -147,7 +152,10 @@ export class LogFollower {
       this.counts.archives += this.#chain.length;
       if (this.#chain.length > 0) return { ...NOTHING, more: true };
     }
-    if (!file.isLog) return NOTHING;
+    if (!file.isLog) {
+      if (this.#mark === undefined) this.beginAtStart();
+      return NOTHING;
+    }
     if (!this.#hasChanged(file)) {
       this.counts.idle_looks++;
       return NOTHING;
