@@ -51,7 +51,7 @@ const PROBLEMS: readonly (readonly [text: string, ...problems: string[]])[] = [
   ],
   [
     "metrics: {prefix: Pi-cket}",
-    "c.yaml:3:19: metrics.prefix: must be lower-case letters and digits",
+    "c.yaml:3:19: metrics.prefix: must be picket or rsigma (did you mean 'picket'?)",
   ],
   [
     "egress: {allow_cidrs: [10.0.0.0/33]}",

@@ -10,8 +10,7 @@ import {
 } from "../../src/agent/config/discover.ts";
 import { ConfigError, originLabel, problemText } from "../../src/agent/config/problems.ts";
 import { describeConfig } from "../../src/agent/config/show.ts";
-import { TempFiles } from "../support/cli_io.ts";
-import { emptyAround, loadText } from "../support/config.ts";
+import { emptyAround, loadText, TempFiles } from "../support/config.ts";
 
 /** Loads what is found around `cwd`. */
 function loadAround(

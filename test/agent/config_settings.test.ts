@@ -16,8 +16,7 @@ import type {
   UnixSinkSettings,
   UnixSourceSettings,
 } from "../../src/runtime/settings.ts";
-import { TempFiles } from "../support/cli_io.ts";
-import { loadText } from "../support/config.ts";
+import { loadText, TempFiles } from "../support/config.ts";
 
 /** With everything the type can have: a new setting without a key here fails to compile. */
 type Complete<T> = { readonly [K in keyof Required<T>]: Exclude<T[K], undefined> };

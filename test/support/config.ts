@@ -1,13 +1,33 @@
 /** Loads a configuration text as if it were the only file, away from this machine's settings. */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import {
   loadConfig,
   type LoadConfigOptions,
   type LoadedConfig,
 } from "../../src/agent/config/load.ts";
 import { ConfigError, problemText } from "../../src/agent/config/problems.ts";
-import { TempFiles } from "./cli_io.ts";
+
+/** A directory with these files; deleted when disposed of. */
+export class TempFiles implements Disposable {
+  readonly directory = mkdtempSync(join(tmpdir(), "picket-config-"));
+
+  constructor(files: Readonly<Record<string, string>> = {}) {
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(this.path(name)), { recursive: true });
+      writeFileSync(this.path(name), content);
+    }
+  }
+
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
 
 /** Surroundings without any configuration. */
 export function emptyAround(directory: string): NonNullable<LoadConfigOptions["around"]> {

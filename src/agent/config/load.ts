@@ -189,7 +189,8 @@ function finish(
   const effective = {
     ...data,
     nats: natsFromEnvironment(data, around.env),
-    state: { ...data.state, path: data.state.path ?? statePath },
+    // `path` first, as the schema has it, so that what is shown has one order.
+    state: { path: statePath, ...data.state },
   };
   const found = crossCheck(effective, root, around.env);
   const errors = found.filter(({ severity }) => severity === "error");

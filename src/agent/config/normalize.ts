@@ -41,11 +41,14 @@ export function withDefaultIds(root: ConfigNode): ConfigNode {
     const list = nodeAt(result, [section]);
     if (list?.kind !== "list") continue;
     const taken = new Set(list.items.map((item) => textAt(item, "id")));
+    const numbers = new Map<string, number>();
     const items = list.items.map((item) => {
       const type = textAt(item, "type");
       if (item.kind !== "map" || type === undefined || item.entries.has("id")) return item;
       let id = type;
-      for (let number = 2; taken.has(id); number++) id = `${type}-${number}`;
+      let number = numbers.get(type) ?? 2;
+      while (taken.has(id)) id = `${type}-${number++}`;
+      numbers.set(type, number);
       taken.add(id);
       return withNode(item, ["id"], defaultScalar(id));
     });

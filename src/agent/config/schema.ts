@@ -14,6 +14,9 @@ const permission = z.string().trim().regex(/^(?:\*|(?:\*|[a-z0-9_-]+):(?:\*|[a-z
   error: "must be a permission such as status:read, silences:* or *",
 });
 
+/** Sources, and sinks: each holds files, connections or a cursor in the outbox. */
+const MAX_MEMBERS = 1000;
+
 const agent = z.strictObject({
   id: id().optional().describe("default: made at the first start and kept in the state"),
   labels: texts(text()).default({}).describe("go into every alert"),
@@ -145,8 +148,8 @@ const shape = {
   agent,
   rules,
   reload,
-  sources: z.array(sourceSchema).default([]).describe("where events come from"),
-  sinks: z.array(sinkSchema).default([]).describe("where alerts go"),
+  sources: z.array(sourceSchema).max(MAX_MEMBERS).default([]).describe("where events come from"),
+  sinks: z.array(sinkSchema).max(MAX_MEMBERS).default([]).describe("where alerts go"),
   nats: natsSchema.prefault({}).describe("shared by NATS sources and sinks"),
   webhooks: z.array(path()).default([]).describe("files and directories of webhook definitions"),
   dead_letters: deadLetters,
@@ -179,9 +182,9 @@ const shape = {
     deliver: wait(0).default("10s"),
   }).prefault({}).describe("how long each part of stopping may take"),
   metrics: z.strictObject({
-    prefix: z.string().regex(/^[a-z][a-z0-9]*$/, {
-      error: "must be lower-case letters and digits",
-    }).default("picket"),
+    prefix: z.enum(["picket", "rsigma"]).default("picket").describe(
+      "of metric names; rsigma for existing dashboards",
+    ),
   }).prefault({}),
 };
 

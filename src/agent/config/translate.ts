@@ -110,7 +110,7 @@ export function translate(merged: ConfigNode): Translated {
     root = translateSinkDefaults(translateSpecs(root, problems));
     root = translateDrain(root);
     warnAboutTheRest(root, problems);
-  }
+  } else root = translateSpecs(root, problems);
   for (const section of FOREIGN) root = withoutNode(root, [section]);
   return { root, problems };
 }

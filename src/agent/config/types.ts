@@ -80,7 +80,7 @@ export interface AgentConfig {
   };
   readonly metrics: {
     /** `picket`, or `rsigma` for existing dashboards. */
-    readonly prefix: string;
+    readonly prefix: "picket" | "rsigma";
   };
 }
 

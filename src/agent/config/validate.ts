@@ -28,8 +28,12 @@ export function validate<T>(schema: z.ZodType<T>, root: ConfigNode): Checked<T> 
   const result = schema.safeParse(value);
   if (result.success) return { data: result.data, problems: [] };
   const telling = new Telling(schema, root, value);
-  const problems = result.error.issues.flatMap((issue) => telling.tell(issue));
-  return { data: undefined, problems: withoutRepeats(problems).slice(0, MAX_PROBLEMS) };
+  const problems: ConfigProblem[] = [];
+  for (const issue of result.error.issues) {
+    problems.push(...telling.tell(issue));
+    if (problems.length >= MAX_PROBLEMS) break;
+  }
+  return { data: undefined, problems: withoutRepeats(problems) };
 }
 
 /** Several checks of one leaf may say the same. */
@@ -55,7 +59,7 @@ class Telling {
   tell(issue: z.core.$ZodIssue): ConfigProblem[] {
     const path = issue.path.filter((step) => typeof step !== "symbol");
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => this.#unknownKey([...path, key], key));
+      return issue.keys.slice(0, MAX_PROBLEMS).map((key) => this.#unknownKey([...path, key], key));
     }
     const node = nearestNode(this.#root, path);
     const written = valueAt(this.#value, path);
