@@ -292,6 +292,8 @@ test("NATS credentials of the environment count where the configuration names no
     return source?.type === "nats" ? source.nats.auth?.kind : undefined;
   });
   assert.deepEqual(kinds, ["user", "creds"]);
+  const { sources } = describeConfig(loadText(text, temp.directory, { env }), "nats");
+  assert.equal(sources["nats.auth.user"], "env NATS_USER");
 });
 
 // daemon.md, section 19.4.

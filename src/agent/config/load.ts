@@ -186,16 +186,22 @@ function finish(
   warnings: readonly ConfigProblem[],
 ): LoadedConfig {
   const statePath = defaultStatePath(around);
+  const { nats, variable } = natsFromEnvironment(data, around.env);
   const effective = {
     ...data,
-    nats: natsFromEnvironment(data, around.env),
+    nats,
     // `path` first, as the schema has it, so that what is shown has one order.
     state: { path: statePath, ...data.state },
   };
   const found = crossCheck(effective, root, around.env);
   const errors = found.filter(({ severity }) => severity === "error");
   if (errors.length > 0) throw new ConfigError("CONFIG_INVALID", errors);
-  const originOf = (path: KeyPath): Origin => nodeAt(root, path)?.origin ?? { kind: "default" };
+  const originOf = (path: KeyPath): Origin => {
+    const node = nodeAt(root, path);
+    if (node !== undefined) return node.origin;
+    const isBorrowed = variable !== undefined && path[0] === "nats" && path[1] === "auth";
+    return isBorrowed ? { kind: "env", name: variable } : { kind: "default" };
+  };
   const { egress } = effective;
   const config = toSettings(effective, {
     env: around.env,
@@ -220,13 +226,22 @@ function finish(
  *
  * @see daemon.md, section 11.3
  */
-function natsFromEnvironment(data: CheckedConfig, env: Environment): CheckedConfig["nats"] {
-  if (data.nats.auth !== undefined) return data.nats;
-  if (env["NATS_CREDS"]) return { ...data.nats, auth: { creds_file: env["NATS_CREDS"] } };
-  if (env["NATS_TOKEN"]) return { ...data.nats, auth: { token_env: "NATS_TOKEN" } };
-  if (env["NATS_USER"] && env["NATS_PASSWORD"]) {
-    const auth = { user: env["NATS_USER"], password_env: "NATS_PASSWORD" };
-    return { ...data.nats, auth };
+function natsFromEnvironment(
+  data: CheckedConfig,
+  env: Environment,
+): { readonly nats: CheckedConfig["nats"]; readonly variable?: string } {
+  const { nats } = data;
+  if (nats.auth !== undefined) return { nats };
+  const creds = env["NATS_CREDS"];
+  if (creds) return { nats: { ...nats, auth: { creds_file: creds } }, variable: "NATS_CREDS" };
+  if (env["NATS_TOKEN"]) {
+    return { nats: { ...nats, auth: { token_env: "NATS_TOKEN" } }, variable: "NATS_TOKEN" };
   }
-  return env["NATS_NKEY"] ? { ...data.nats, auth: { nkey_seed_env: "NATS_NKEY" } } : data.nats;
+  const user = env["NATS_USER"];
+  if (user && env["NATS_PASSWORD"]) {
+    const auth = { user, password_env: "NATS_PASSWORD" };
+    return { nats: { ...nats, auth }, variable: "NATS_USER" };
+  }
+  if (!env["NATS_NKEY"]) return { nats };
+  return { nats: { ...nats, auth: { nkey_seed_env: "NATS_NKEY" } }, variable: "NATS_NKEY" };
 }
