@@ -8,7 +8,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { jetstream, JetStreamApiCodes, type JetStreamClient } from "@nats-io/jetstream";
-import { headers as newHeaders, type NatsConnection, TimeoutError } from "@nats-io/transport-node";
+import { type NatsConnection, TimeoutError } from "@nats-io/transport-node";
 import type { Alert } from "../runtime/alert.ts";
 import { DeliveryError, type DeliveryFailure } from "../runtime/errors.ts";
 import type { NatsConnections, NatsLease, NatsStatus } from "../runtime/nats/connection.ts";
@@ -23,16 +23,13 @@ import { manager } from "../runtime/nats/jetstream.ts";
 import { jetStreamOptions, NATS_DEFAULTS, natsSettingsProblem } from "../runtime/nats/options.ts";
 import type { Sink } from "../runtime/plugin.ts";
 import type { NatsSinkSettings } from "../runtime/settings.ts";
+import { publishCore } from "./nats/core.ts";
+import { headerTemplates } from "./nats/headers.ts";
 import { type NatsMessage, natsMessage } from "./nats/message.ts";
-import { readStoredIds, type StreamPosition } from "./nats/stored.ts";
+import { lastSequence, parsePosition, readStoredIds, type StreamPosition } from "./nats/stored.ts";
 import { checkStream } from "./nats/stream_check.ts";
-import {
-  headerTemplate,
-  type SubjectTemplate,
-  subjectTemplate,
-  type TemplateScope,
-} from "./nats/template.ts";
-import { PublishWindow } from "./nats/window.ts";
+import { type SubjectTemplate, subjectTemplate, type TemplateScope } from "./nats/template.ts";
+import { PublishWindow, withSignal } from "./nats/window.ts";
 
 const log = getLogger(["picket", "nats"]);
 
@@ -384,8 +381,8 @@ class JetStreamSink implements NatsSink {
   ): Promise<DeliveryError | undefined> {
     try {
       const found = await this.reconcile([alert], this.peerPosition(), signal);
-      const last = await this.#lastSequence(connection, subject, error);
-      this.#lastOfSubject.set(subject, last);
+      const { nats } = this.#settings;
+      this.#lastOfSubject.set(subject, await lastSequence(connection, nats, subject, error));
       if (found.has(alert.id)) return undefined;
     } catch (cause) {
       return cause instanceof DeliveryError ? cause : this.#error(natsFailure(cause), cause);
@@ -393,52 +390,35 @@ class JetStreamSink implements NatsSink {
     return await again();
   }
 
-  /** The error tells the sequence; asking for it is one more permission. */
-  async #lastSequence(
-    connection: NatsConnection,
-    subject: string,
-    error: unknown,
-  ): Promise<number> {
-    const told = /wrong last sequence: (\d+)/.exec(describeFailure(error))?.[1];
-    if (told !== undefined) return Number(told);
-    const jsm = await manager(connection, this.#settings.nats);
-    const stream = this.#stream ?? await jsm.streams.find(subject);
-    const last = await jsm.streams.getMessage(stream, { last_by_subj: subject });
-    return last?.seq ?? 0;
-  }
-
   async #sendCore(
     connection: NatsConnection,
     alerts: readonly Alert[],
     signal: AbortSignal,
   ): Promise<readonly (DeliveryError | undefined)[]> {
-    const refused = new Map<string, Error>();
-    const unlisten = this.#lease.link.onViolation((subject, error) => refused.set(subject, error));
+    const made = alerts.map((alert) => ({
+      alert,
+      subject: this.#template.subject(alert),
+      message: this.#message(connection, alert),
+    }));
+    const fitting = made.flatMap(({ subject, message }) =>
+      message === undefined ? [] : [{ subject, message }]
+    );
+    const { link } = this.#lease;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(this.#ackTimeoutMs)]);
     try {
-      const outcomes = alerts.map((alert): DeliveryError | undefined => {
-        const message = this.#message(connection, alert);
+      const refused = await publishCore({ connection, link }, fitting, limit);
+      return made.map(({ alert, subject, message }) => {
         if (message === undefined) return this.#oversize(alert);
-        connection.publish(this.#template.subject(alert), message.data, {
-          headers: message.headers,
-        });
+        const violation = refused.get(subject);
+        if (violation !== undefined) return this.#error("auth", violation);
+        this.counts.published++;
         if (message.truncated) this.counts.truncated++;
         return undefined;
       });
-      const limit = AbortSignal.timeout(this.#ackTimeoutMs);
-      await withSignal(connection.flush(), AbortSignal.any([signal, limit]));
-      // The server's refusals came before its pong, but are handed on in turns of their own.
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      return outcomes.map((outcome, at) => {
-        const violation = refused.get(this.#template.subject(alerts[at]!));
-        if (outcome === undefined && violation === undefined) this.counts.published++;
-        return outcome ?? (violation && this.#error("auth", violation));
-      });
     } catch (error) {
       signal.throwIfAborted();
-      void this.#lease.link.suspect(connection);
+      void link.suspect(connection);
       throw this.#error("transient", error);
-    } finally {
-      unlisten();
     }
   }
 
@@ -510,59 +490,5 @@ class JetStreamSink implements NatsSink {
       `Cannot deliver to ${this.id}: ${describeFailure(cause)}`,
       { cause },
     );
-  }
-}
-
-function headerTemplates(
-  settings: NatsSinkSettings,
-  context: NatsSinkContext,
-): ReadonlyMap<string, (alert: Alert) => string> {
-  const templates = new Map<string, (alert: Alert) => string>();
-  if (settings.expectedSequence === true) {
-    templates.set("Picket-Level", ({ level }) => level ?? "none");
-  }
-  for (const [name, text] of Object.entries(settings.headers ?? {})) {
-    const reserved = /^(?:nats-|content-(?:type|encoding)$)/i.test(name);
-    try {
-      newHeaders().set(name, "x");
-      if (reserved) throw new Error("the sink sets it itself");
-    } catch (cause) {
-      throw new DeliveryError(
-        "config",
-        `Cannot set header ${JSON.stringify(name)}: ${describeFailure(cause)}`,
-        { cause },
-      );
-    }
-    templates.set(name, headerTemplate(text, context));
-  }
-  return templates;
-}
-
-/** What `peerPosition` wrote; whatever else is no position. */
-function parsePosition(text: string | undefined): StreamPosition | undefined {
-  if (text === undefined) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== "object" || value === null) return undefined;
-  const { stream, seq } = value as { readonly stream?: unknown; readonly seq?: unknown };
-  return typeof stream === "string" && Number.isSafeInteger(seq) && (seq as number) >= 0
-    ? { stream, seq: seq as number }
-    : undefined;
-}
-
-/** Waits, but not longer than `signal` allows; rejects with its reason. */
-async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

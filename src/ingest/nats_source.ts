@@ -13,7 +13,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { SourceError } from "../runtime/errors.ts";
 import type { NatsConnections, NatsLease } from "../runtime/nats/connection.ts";
-import { describeFailure, natsFailure } from "../runtime/nats/failure.ts";
+import { describeFailure, isApiRefusal, natsFailure } from "../runtime/nats/failure.ts";
 import { manager } from "../runtime/nats/jetstream.ts";
 import { isName, isSubscription } from "../runtime/nats/names.ts";
 import { natsSettingsProblem } from "../runtime/nats/options.ts";
@@ -33,7 +33,7 @@ import {
   type OpenConsumer,
   openConsumer,
 } from "./nats/consumer.ts";
-import { formatPosition, parsePosition, Progress, replayKey } from "./nats/position.ts";
+import { formatPosition, isOf, parsePosition, Progress, replayKey } from "./nats/position.ts";
 import { type Pulled, PullFeed } from "./nats/pull.ts";
 
 const log = getLogger(["picket", "nats"]);
@@ -179,6 +179,7 @@ class NatsSource implements EventSource {
       throw new SourceError("SOURCE_CONFIG", `Cannot read NATS: ${NEEDS_NEWER_SERVER}`);
     }
     const message = `Cannot read NATS for ${this.id}: ${this.#error}`;
+    if (isApiRefusal(error)) throw new SourceError("SOURCE_CONFIG", message, { cause: error });
     log.warn("{message}", { message });
     switch (natsFailure(error)) {
       case "transient":
@@ -204,8 +205,11 @@ class NatsSource implements EventSource {
     signal.throwIfAborted();
     const { stream, info } = opened;
     const jsm = await manager(connection, this.#settings.nats);
-    const same = before?.stream === stream && before.consumer === info.name &&
-      before.created === info.created;
+    const { name, created } = info;
+    const replay = replayKey(this.#settings.replay ?? { kind: "resume" });
+    // One that was made anew for a replay delivers what is done once more.
+    const same = before !== undefined && !opened.made && before.replay === replay &&
+      isOf(before, { stream, name, created });
     const progress = progressOf(opened, same ? before : undefined, settler);
     settler.begin(connection, info.config.ack_wait ?? SERVER_ACK_WAIT_NANOS, info.config.backoff);
     const { apiPrefix = "$JS.API" } = jsm.getOptions();
@@ -239,7 +243,7 @@ class NatsSource implements EventSource {
       }
     } finally {
       // Whoever reads next should not have to wait until these are due again.
-      for (const { message } of feed.close()) settler.reply(message.reply, NAK);
+      feed.close(({ message }) => settler.reply(message.reply, NAK));
     }
   }
 

@@ -416,3 +416,19 @@ test("the next server takes over", LIVE, async () => {
   );
   assert.equal(status.server, `127.0.0.1:${other.port}`);
 });
+
+test("a server that announces its end is left at once, without a break", LIVE, async () => {
+  await using one = await startNatsServer({ jetstream: false });
+  await using two = await startNatsServer({ jetstream: false });
+  await using connections = new NatsConnections();
+  const { link } = connections.acquire({ servers: [one.url, two.url], ...FAST });
+  const before = await link.connected(NEVER);
+  const states: string[] = [];
+  link.onChange(({ state }) => states.push(state));
+  const [first, other] = link.status.server?.endsWith(String(one.port)) ? [one, two] : [two, one];
+  first.retire();
+  const moved = await until(link, ({ server }) => server === `127.0.0.1:${other.port}`);
+  assert.equal(moved.state, "connected");
+  assert.deepEqual(states, ["connected"]);
+  assert.equal(before.isClosed(), false);
+});

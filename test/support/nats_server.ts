@@ -122,9 +122,9 @@ export class NatsServer implements AsyncDisposable {
     if (this.#child?.pid !== undefined) signalProcess(this.#child.pid, "SIGCONT");
   }
 
-  /** Makes the server read its configuration again. */
-  reload(): void {
-    if (this.#child?.pid !== undefined) signalProcess(this.#child.pid, "SIGHUP");
+  /** Announces the end to all clients and evicts them after a while: lame duck mode. */
+  retire(): void {
+    if (this.#child?.pid !== undefined) signalProcess(this.#child.pid, "SIGUSR2");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -150,7 +150,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
 /** `ChildProcess.kill` of Deno takes the first signal for the end of the process. */
 function signalProcess(
   pid: number,
-  signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT" | "SIGHUP",
+  signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT" | "SIGUSR2",
 ) {
   try {
     process.kill(pid, signal);

@@ -29,6 +29,22 @@ export interface StreamPosition {
   readonly seq: number;
 }
 
+/** What `peerPosition` wrote; whatever else is no position. */
+export function parsePosition(text: string | undefined): StreamPosition | undefined {
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { stream, seq } = value as { readonly stream?: unknown; readonly seq?: unknown };
+  return typeof stream === "string" && Number.isSafeInteger(seq) && (seq as number) >= 0
+    ? { stream, seq: seq as number }
+    : undefined;
+}
+
 export interface StoredIds {
   readonly ids: ReadonlySet<string>;
   /** Why messages may be there that were not seen; `undefined` if all were seen. */
@@ -166,4 +182,23 @@ async function readFrom(
     signal.removeEventListener("abort", onAbort);
     subscription.unsubscribe();
   }
+}
+
+/**
+ * The sequence of the last message of a subject, after a publish that expected another one.
+ *
+ * @param refusal The server's answer, which usually tells; asking would be one more permission.
+ */
+export async function lastSequence(
+  connection: NatsConnection,
+  settings: NatsSettings,
+  subject: string,
+  refusal: unknown,
+): Promise<number> {
+  const told = /wrong last sequence: (\d+)/.exec(describeFailure(refusal))?.[1];
+  if (told !== undefined) return Number(told);
+  const jsm = await manager(connection, settings);
+  const stream = await jsm.streams.find(subject);
+  const last = await jsm.streams.getMessage(stream, { last_by_subj: subject });
+  return last?.seq ?? 0;
 }

@@ -152,7 +152,8 @@ async function make(
     ...(replay.kind === "time" ? { opt_start_time: new Date(replay.timeMs).toISOString() } : {}),
     ...(settings.replicas === undefined ? {} : { num_replicas: settings.replicas }),
     // The source counts deliveries itself: the server would drop a message without a word.
-    max_deliver: -1,
+    // With a backoff, servers want a number greater than its steps.
+    max_deliver: (settings.backoffMs ?? []).length === 0 ? -1 : 1_000_000,
     ...await filterOf(jsm, settings, stream),
     ...tunable(settings),
   });
@@ -194,7 +195,7 @@ function tunable(settings: NatsSourceSettings): Partial<ConsumerConfig> {
   return {
     ack_wait: nanos(ackWaitMs),
     max_ack_pending: settings.maxAckPending ?? CONSUMER_DEFAULTS.maxAckPending,
-    ...(backoffMs.length === 0 ? {} : { backoff: backoffMs.map((ms) => nanos(ms)) }),
+    backoff: backoffMs.map((ms) => nanos(ms)),
     ...(inactiveThresholdMs === 0 ? {} : { inactive_threshold: nanos(inactiveThresholdMs) }),
   };
 }

@@ -3,6 +3,8 @@
  */
 import type { NatsReplay } from "../../runtime/settings.ts";
 
+/** By how much the server's own notion of when it made a consumer changes when it restarts. */
+const CREATED_TOLERANCE_MS = 2_000;
 /** More sequences above the floor are not remembered; such messages may be read twice. */
 const MAX_ABOVE = 1000;
 
@@ -17,6 +19,21 @@ export interface NatsPosition {
   readonly replay: string;
   /** Committed ones above the floor, where another worker may hold those between. */
   readonly above: readonly number[];
+}
+
+/** Whether the sequences of `position` mean the same messages for this consumer. */
+export function isOf(
+  position: NatsPosition,
+  consumer: { readonly stream: string; readonly name: string; readonly created: string },
+): boolean {
+  if (position.stream !== consumer.stream || position.consumer !== consumer.name) return false;
+  const apartMs = Date.parse(inMs(position.created)) - Date.parse(inMs(consumer.created));
+  return position.created === consumer.created || Math.abs(apartMs) <= CREATED_TOLERANCE_MS;
+}
+
+/** Nanoseconds are more than every engine reads. */
+function inMs(timestamp: string): string {
+  return timestamp.replace(/(\.\d{3})\d+/, "$1");
 }
 
 export function formatPosition(position: NatsPosition): string {

@@ -37,6 +37,8 @@ export class PullFeed {
   #notBeforeMs = 0;
   #activeMs = Date.now();
   #failure: Error | undefined;
+  /** Set by `close`: gets what still comes. */
+  #refuse: ((late: Pulled) => void) | undefined;
   #wake: (() => void) | undefined;
 
   constructor(
@@ -102,13 +104,17 @@ export class PullFeed {
     return taken;
   }
 
-  /** Ends it and gives what nobody took. */
-  close(): readonly Pulled[] {
+  /**
+   * Ends it. The server may be answering the request under way just now, so messages can still come.
+   *
+   * @param refuse Gets those and what nobody took.
+   */
+  close(refuse: (late: Pulled) => void): void {
     this.#failure ??= new Error("closed");
-    if (!this.#connection.isClosed()) this.#subscription.unsubscribe();
-    const left = this.#queue;
+    this.#refuse = refuse;
+    if (!this.#connection.isClosed()) this.#subscription.drain().catch(() => {});
+    for (const late of this.#queue) refuse(late);
     this.#queue = [];
-    return left;
   }
 
   #request(): void {
@@ -133,7 +139,9 @@ export class PullFeed {
   #receive(message: Msg): void {
     this.#activeMs = Date.now();
     const delivery = deliveryOf(message.reply);
-    if (delivery !== undefined) {
+    if (delivery !== undefined && this.#refuse !== undefined) {
+      this.#refuse({ message, delivery });
+    } else if (delivery !== undefined) {
       this.#queue.push({ message, delivery });
       this.#brought++;
       this.#outstanding = Math.max(0, this.#outstanding - 1);

@@ -56,6 +56,11 @@ export function apiCode(error: unknown): number {
   return 0;
 }
 
+/** The JetStream API found fault with the request itself, so asking again gives the same. */
+export function isApiRefusal(error: unknown): boolean {
+  return causes(error).some((one) => one instanceof JetStreamApiError && one.status === 400);
+}
+
 /**
  * The class of a failure; unknown ones are `transient`, so nothing is given up for a guess.
  *
