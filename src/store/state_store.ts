@@ -231,8 +231,6 @@ export class StateStore implements Outbox, Disposable {
     this.#writeWithReserve("mark dead letters in", () => this.#deadLetters.markReported(ids));
   }
 
-  // --- what the agent does beside -------------------------------------------------------------
-
   /**
    * What has to happen when nothing else does: call it every minute or so. Drops what is too old,
    * moves the log into the file, gives free pages back, restores the ballast.
