@@ -6,13 +6,6 @@ import process from "node:process";
 import { PicketError } from "../src/event/errors.ts";
 import { VERSION } from "./build_info.ts";
 import { UsageError } from "./commands/common.ts";
-import { evalCommand } from "./commands/eval.ts";
-import { explainCommand } from "./commands/explain.ts";
-import { evtxCommand } from "./commands/evtx.ts";
-import { rulesCommand } from "./commands/rules.ts";
-import { runCommand } from "./commands/run.ts";
-import { scanCommand } from "./commands/scan.ts";
-import { serviceCommand } from "./commands/service.ts";
 import {
   type CliIo,
   EXIT,
@@ -47,7 +40,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
 /** Runs a command line on given streams. */
 export async function runWith(args: readonly string[], io: CliIo): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok;
-  const program = buildProgram(io, (result) => code = result);
+  const program = await buildProgram(args, io, (result) => code = result);
   try {
     await program.parseAsync([...args], { from: "user" });
     return code;
@@ -56,22 +49,133 @@ export async function runWith(args: readonly string[], io: CliIo): Promise<ExitC
   }
 }
 
-function buildProgram(io: CliIo, exit: (code: ExitCode) => void): Command {
+type MakeCommand = (io: CliIo, exit: (code: ExitCode) => void) => Command;
+
+interface CommandEntry {
+  readonly name: string;
+  /** Under which heading help lists it. */
+  readonly group: string;
+  readonly summary: string;
+  /** Loads its code: who scans does not wait for the agent's, and the other way round. */
+  readonly load: () => Promise<MakeCommand>;
+}
+
+const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: "scan",
+    group: "Events:",
+    summary: "find what the rules match in EVTX and JSON files",
+    load: async () => (await import("./commands/scan.ts")).scanCommand,
+  },
+  {
+    name: "eval",
+    group: "Events:",
+    summary: "evaluate one event, one file or a stream of events",
+    load: async () => (await import("./commands/eval.ts")).evalCommand,
+  },
+  {
+    name: "explain",
+    group: "Events:",
+    summary: "say why rules did or did not match an event",
+    load: async () => (await import("./commands/explain.ts")).explainCommand,
+  },
+  {
+    name: "evtx",
+    group: "Events:",
+    summary: "look into EVTX files without rules",
+    load: async () => (await import("./commands/evtx.ts")).evtxCommand,
+  },
+  {
+    name: "rules",
+    group: "Rules:",
+    summary: "check, list and pack rules",
+    load: async () => (await import("./commands/rules.ts")).rulesCommand,
+  },
+  {
+    name: "run",
+    group: "Agent:",
+    summary: "follow logs, evaluate them, deliver alerts",
+    load: async () => (await import("./commands/run.ts")).runCommand,
+  },
+  {
+    name: "service",
+    group: "Agent:",
+    summary: "install and control the agent as a service",
+    load: async () => (await import("./commands/service.ts")).serviceCommand,
+  },
+  {
+    name: "config",
+    group: "Agent:",
+    summary: "write, check and show the agent's configuration",
+    load: async () => (await import("./commands/config.ts")).configCommand,
+  },
+  {
+    name: "token",
+    group: "Agent:",
+    summary: "create and revoke tokens of the API",
+    load: async () => (await import("./commands/token.ts")).tokenCommand,
+  },
+  {
+    name: "status",
+    group: "A running agent:",
+    summary: "ask a running agent how it is",
+    load: async () => (await import("./commands/status.ts")).statusCommand,
+  },
+  {
+    name: "tail",
+    group: "A running agent:",
+    summary: "follow the alerts of a running agent",
+    load: async () => (await import("./commands/tail.ts")).tailCommand,
+  },
+  {
+    name: "tap",
+    group: "A running agent:",
+    summary: "follow the events that a running agent reads",
+    load: async () => (await import("./commands/tap.ts")).tapCommand,
+  },
+  {
+    name: "reload",
+    group: "A running agent:",
+    summary: "make a running agent read rules and settings again",
+    load: async () => (await import("./commands/reload.ts")).reloadCommand,
+  },
+  {
+    name: "outbox",
+    group: "A running agent:",
+    summary: "look at alerts that wait for sinks, and steer them",
+    load: async () => (await import("./commands/outbox.ts")).outboxCommand,
+  },
+  {
+    name: "dlq",
+    group: "A running agent:",
+    summary: "look at dead letters, replay or drop them",
+    load: async () => (await import("./commands/dlq.ts")).dlqCommand,
+  },
+];
+
+/** The program with the code of the command that `args` name; of the others only what help says. */
+async function buildProgram(
+  args: readonly string[],
+  io: CliIo,
+  exit: (code: ExitCode) => void,
+): Promise<Command> {
   const program = new Command("picket")
     .description("Sigma detection on the endpoint, in one executable.")
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .addHelpText(
       "after",
-      "\nExamples:\n  picket scan ./evtx\n  picket scan ./evtx --rules ./sigma/rules -o timeline.csv",
+      "\nExamples:\n  picket scan ./evtx\n  picket scan ./evtx --rules ./sigma/rules -o timeline.csv\n" +
+        "  picket run -c picket.yaml",
     );
-  program.addCommand(scanCommand(io, exit));
-  program.addCommand(evalCommand(io, exit));
-  program.addCommand(explainCommand(io, exit));
-  program.addCommand(evtxCommand(io, exit));
-  program.addCommand(runCommand(io, exit));
-  program.addCommand(serviceCommand(io, exit));
-  program.addCommand(rulesCommand(io, exit));
+  const [first, second] = args.filter((arg) => !arg.startsWith("-"));
+  const named = first === "help" ? second : first;
+  for (const { name, group, summary, load } of COMMANDS) {
+    const command = name === named
+      ? (await load())(io, exit)
+      : new Command(name).summary(summary).usage("[options]");
+    program.addCommand(command.helpGroup(group));
+  }
   configure(program, io);
   return program;
 }
