@@ -77,6 +77,11 @@ export class Bounds {
     this.#freeBytes = free;
   }
 
+  /** Whether a sink has an alert in hand, which may be on its way right now. */
+  isInHand: (seq: number) => boolean = () => false;
+  /** How many alerts that can be true of. */
+  inHand: () => number = () => 0;
+
   set settings(settings: OutboxSettings) {
     this.#settings = settings;
   }
@@ -216,7 +221,10 @@ export class Bounds {
 
   #dropOne(reason: Reason, nowMs: number): boolean {
     const { onFull = "drop_lowest" } = this.#settings;
-    const row = this.#tables.db.get(`${onFull === "drop_oldest" ? OLDEST : LOWEST} LIMIT 1`);
+    // An alert that is dropped while it is being delivered would be both, and counted wrongly.
+    const row = this.#tables.db
+      .all(`${onFull === "drop_oldest" ? OLDEST : LOWEST} LIMIT ?`, this.inHand() + 1)
+      .find((one) => !this.isInHand(int(one, "seq")));
     if (row === undefined) return false;
     this.#drop(row, reason, nowMs);
     return true;
