@@ -37,12 +37,14 @@ export function coalesced(
       isWanted = false;
       problem = await reload();
     }
+    // Before anybody can ask again: from here on it takes a reload of its own.
+    isRunning = false;
     supervisor.reloaded(problem);
   };
   return () => {
     isWanted = true;
     if (isRunning) return;
     isRunning = true;
-    void work().finally(() => isRunning = false);
+    void work();
   };
 }
