@@ -1,0 +1,77 @@
+/**
+ * The JSON that `journalctl --output=json` writes, one entry a line.
+ *
+ * Fields stay as journald names them. A value that is no printable UTF-8 comes as an array of bytes,
+ * a field with several values as an array of those.
+ *
+ * @see systemd, "Journal JSON Format"
+ */
+import { Buffer } from "node:buffer";
+import { DecodeError, decodeJson, type JsonEvent } from "../../decode/json.ts";
+
+/** An entry, and where it is. */
+export interface JournalEntry {
+  readonly cursor: string;
+  readonly event: JsonEvent;
+}
+
+/** Parts that name an entry wherever it is kept: boot, monotonic and real time, hash of the fields. */
+const IDENTITY = /(?:^|;)([bmtx])=([0-9a-f]+)/g;
+const CURSOR = /^s=[0-9a-f]{32}(?:;[a-z]=[0-9a-f]+)+$/;
+
+/** Whether `text` has the form of a cursor. */
+export function isCursor(text: string): boolean {
+  return CURSOR.test(text);
+}
+
+/**
+ * Whether two cursors are of one entry. Entries get other sequence numbers when journald moves them
+ * from memory to the disk, so those are not compared.
+ */
+export function isSameEntry(a: string, b: string): boolean {
+  return a === b || (isCursor(a) && identityOf(a) === identityOf(b));
+}
+
+function identityOf(cursor: string): string {
+  return [...cursor.matchAll(IDENTITY)].map(([, name, value]) => `${name}=${value}`).sort()
+    .join(";");
+}
+
+/** @returns `undefined` if the line is no entry. */
+export function decodeEntry(line: string): JournalEntry | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (!isFields(value) || typeof value.__CURSOR !== "string") return undefined;
+    const text = decodeBytes(value) ? JSON.stringify(value) : line;
+    return { cursor: value.__CURSOR, event: decodeJson(text) };
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
+function isFields(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Makes texts of bytes, in place; returns whether there were any. */
+function decodeBytes(fields: Record<string, unknown>): boolean {
+  let changed = false;
+  for (const [name, value] of Object.entries(fields)) {
+    if (!Array.isArray(value)) continue;
+    if (isBytes(value)) {
+      fields[name] = Buffer.from(value).toString("utf8");
+      changed = true;
+    } else if (value.some(isBytes)) {
+      fields[name] = value.map((one) => isBytes(one) ? Buffer.from(one).toString("utf8") : one);
+      changed = true;
+    }
+  }
+  return changed;
+}
+
+/** Values are texts otherwise, so numbers are bytes. */
+function isBytes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.length > 0 &&
+    value.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255);
+}
