@@ -8,7 +8,10 @@ import { PlainEvent } from "./flat_event.ts";
 import { DecodeError, decodeJson } from "./json.ts";
 import { decodeSyslog, parseSyslog, syslogEvent, type SyslogOptions } from "./syslog.ts";
 
-/** The formats of lines; `auto` decides by each line. */
+/**
+ * The formats of lines. `auto` decides by each line: JSON if it is, syslog if it begins like that and
+ * names a program, else plain text.
+ */
 export const LINE_FORMATS = ["auto", "json", "syslog", "plain"] as const;
 export type LineFormat = typeof LINE_FORMATS[number];
 
@@ -20,13 +23,16 @@ const NOT_BLANK = /\S/;
 /**
  * Decodes a line.
  *
+ * @param line One record without its line end. JSON may be an object, an array or a scalar.
+ * @param options `syslogOffsetMinutes` and `nowMs` complete the times of syslog lines that tell no
+ *   zone or no year.
  * @returns `undefined` for a line of blanks, which is no event and no error.
  * @throws {DecodeError} `DECODE_JSON` if `format` is `json` and the line is not; the other formats
  *   take every line.
  */
 export function parseLine(
   line: string,
-  format: LineFormat,
+  format: LineFormat = "auto",
   options: LineOptions = {},
 ): LogEvent | undefined {
   if (!NOT_BLANK.test(line)) return undefined;

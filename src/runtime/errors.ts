@@ -2,15 +2,23 @@
  * The failures of the agent's parts: sources, sinks, state, configuration.
  */
 import { PicketError } from "../event/errors.ts";
+import type { RuleProblem } from "../sigma/rule.ts";
 
 /** Rules could not be loaded, or the engine could not be replaced. */
 export class RuntimeError extends PicketError {
   override readonly name = "RuntimeError";
   readonly code: "RULES_UNUSABLE" | "RUNTIME_CLOSED" | "RUNTIME_OPTION";
+  /** What is wrong with which rule, where the rules are to blame; empty otherwise. */
+  readonly problems: readonly RuleProblem[];
 
-  constructor(code: RuntimeError["code"], message: string, options?: ErrorOptions) {
+  constructor(
+    code: RuntimeError["code"],
+    message: string,
+    options: ErrorOptions & { readonly problems?: readonly RuleProblem[] } = {},
+  ) {
     super(message, options);
     this.code = code;
+    this.problems = options.problems ?? [];
   }
 }
 

@@ -3,17 +3,22 @@
  */
 import { DecodeError } from "../decode/json.ts";
 import { type LineFormat, type LineOptions, parseLine } from "../decode/parse_line.ts";
+import type { RuleEngine } from "../engine/engine.ts";
 import type { StaticLogsource } from "../engine/logsource.ts";
 import type { DetectionResult } from "../engine/result.ts";
 import type { LogEvent } from "../event/event.ts";
 import { type MetricsHook, noopMetrics } from "./metrics.ts";
-import { type LoadStats, RuntimeEngine } from "./runtime_engine.ts";
+import { type LoadStats, RuntimeEngine, type RuntimeEngineOptions } from "./runtime_engine.ts";
 
-/** Makes any number of events of one; none drops it. Throwing counts as a parse error. */
+/**
+ * Makes any number of events of one before rules see it; none drops it, `[event]` passes it on.
+ * If it throws, its input is a `ParseFailure` of the reason `filter`.
+ */
 export type EventFilter = (event: LogEvent) => readonly LogEvent[];
 
 /** How the lines of a batch are read. */
 export interface BatchOptions extends LineOptions {
+  /** Default `auto`. */
   readonly format?: LineFormat;
   readonly filter?: EventFilter;
   /** What is known of the logsource of events that do not tell it. */
@@ -24,13 +29,17 @@ export interface BatchOptions extends LineOptions {
 export interface ParseFailure {
   /** Its place in the batch, from 0. */
   readonly index: number;
+  /** `decode_json` or `filter`: a label for counters. */
   readonly reason: string;
+  /** For people. */
   readonly message: string;
 }
 
+/** What became of a batch. */
 export interface BatchResult {
-  /** For each input the results of its events, in the order of the rules. */
+  /** For each input, at its index, the results of its events, in the order of the rules. */
   readonly results: readonly (readonly DetectionResult[])[];
+  /** In the order of the inputs; each of them has empty `results`. */
   readonly failures: readonly ParseFailure[];
   /** Events that were evaluated: blank inputs and failures are none. */
   readonly events: number;
@@ -49,9 +58,9 @@ const NO_RESULTS: readonly DetectionResult[] = [];
 /** Events between two looks at the clock: some tenths of a millisecond. */
 const EVENTS_PER_LOOK = 32;
 
-/** A batch on its way through the rules. */
+/** A batch on its way through the rules of when it was begun; see `LogProcessor.startBatch`. */
 export class BatchRun {
-  readonly #engine: RuntimeEngine;
+  readonly #engine: RuleEngine;
   readonly #inputs: readonly (string | LogEvent)[];
   readonly #options: BatchOptions;
   readonly #visitor: BatchVisitor;
@@ -61,6 +70,11 @@ export class BatchRun {
   #matches = 0;
   #seconds = 0;
 
+  /**
+   * Use `LogProcessor.startBatch`.
+   *
+   * @throws {RuntimeError} `RULES_UNUSABLE` if `engine` has not loaded its rules.
+   */
   constructor(
     engine: RuntimeEngine,
     inputs: readonly (string | LogEvent)[],
@@ -68,7 +82,7 @@ export class BatchRun {
     visitor: BatchVisitor,
     metrics: MetricsHook,
   ) {
-    this.#engine = engine;
+    this.#engine = engine.loaded();
     this.#inputs = inputs;
     this.#options = { nowMs: Date.now(), ...options };
     this.#visitor = visitor;
@@ -81,9 +95,9 @@ export class BatchRun {
   }
 
   /**
-   * Evaluates for about `forMs` milliseconds.
+   * Evaluates for about `forMs` milliseconds, at least some events; `Infinity` for all that is left.
    *
-   * @returns Whether the batch is finished.
+   * @returns Whether the batch is finished. Call no more then.
    */
   step(forMs: number): boolean {
     const startedAt = performance.now();
@@ -101,17 +115,33 @@ export class BatchRun {
 
   #one(index: number, input: string | LogEvent): void {
     const { format = "auto", filter } = this.#options;
+    let event: LogEvent | undefined;
     try {
-      const event = typeof input === "string" ? parseLine(input, format, this.#options) : input;
-      if (event === undefined) return;
-      if (filter === undefined) this.#evaluate(index, event);
-      else for (const made of filter(event)) this.#evaluate(index, made);
+      event = typeof input === "string" ? parseLine(input, format, this.#options) : input;
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      const reason = error.code.toLowerCase();
-      this.#metrics.onParseError(format, reason);
-      this.#visitor.failed({ index, reason, message: error.message });
+      this.#fail(index, error.code.toLowerCase(), error.message);
+      return;
     }
+    if (event === undefined) return;
+    if (filter === undefined) this.#evaluate(index, event);
+    else this.#filtered(index, event, filter);
+  }
+
+  #filtered(index: number, event: LogEvent, filter: EventFilter): void {
+    let made: readonly LogEvent[];
+    try {
+      made = filter(event);
+    } catch (error) {
+      this.#fail(index, "filter", error instanceof Error ? error.message : String(error));
+      return;
+    }
+    for (const one of made) this.#evaluate(index, one);
+  }
+
+  #fail(index: number, reason: string, message: string): void {
+    this.#metrics.onParseError(this.#options.format ?? "auto", reason);
+    this.#visitor.failed({ index, reason, message });
   }
 
   #evaluate(index: number, event: LogEvent): void {
@@ -147,20 +177,31 @@ export class BatchRun {
 export class LogProcessor {
   readonly #metrics: MetricsHook;
   #engine: RuntimeEngine;
+  /** The reloads so far: they follow one another, so that the last one called for wins. */
+  #reloads: Promise<unknown> = Promise.resolve();
 
-  /** @param engine Whose rules have been loaded. */
+  /**
+   * @param engine Whose rules have been loaded.
+   * @param metrics Told of events, failures and matches.
+   */
   constructor(engine: RuntimeEngine, metrics: MetricsHook = noopMetrics) {
     this.#engine = engine;
     this.#metrics = metrics;
   }
 
-  /** Loads the rules of `options` and evaluates with them. */
+  /**
+   * Loads the rules of `options` and evaluates with them; `processor.engine.stats` tells what there
+   * is.
+   *
+   * @throws {RuntimeError} `RULES_UNUSABLE`.
+   */
   static async open(
-    options: ConstructorParameters<typeof RuntimeEngine>[0],
-    metrics?: MetricsHook,
+    options: RuntimeEngineOptions,
+    metrics: MetricsHook = noopMetrics,
   ): Promise<LogProcessor> {
     const engine = new RuntimeEngine(options);
-    await engine.loadRules();
+    const stats = await engine.loadRules();
+    metrics.setRulesLoaded?.(stats.detectionRules, stats.correlationRules, stats.failed);
     return new LogProcessor(engine, metrics);
   }
 
@@ -169,12 +210,18 @@ export class LogProcessor {
     return this.#engine;
   }
 
-  /** The results for each of `lines`, which are JSON or whatever `auto` makes of them. */
+  /**
+   * The results for each of `lines`, at its index, in the order of the rules. Lines are JSON or
+   * whatever `auto` makes of them, which takes every line.
+   */
   processBatchLines(lines: readonly string[]): readonly (readonly DetectionResult[])[] {
     return this.processBatchDetailed(lines, {}).results;
   }
 
-  /** The same for lines of a known format. */
+  /**
+   * The same for lines of a known format. A line that is not of it has no results, as one without a
+   * match; `processBatchDetailed` tells them apart.
+   */
   processBatchWithFormat(
     lines: readonly string[],
     format: LineFormat,
@@ -184,7 +231,11 @@ export class LogProcessor {
     return this.processBatchDetailed(lines, options).results;
   }
 
-  /** The same, and which inputs were not events. An input may be an event already. */
+  /**
+   * The same, and which inputs were not events. An input may be an event already.
+   *
+   * Never throws for what is in the inputs.
+   */
   processBatchDetailed(
     inputs: readonly (string | LogEvent)[],
     options: BatchOptions = {},
@@ -200,7 +251,15 @@ export class LogProcessor {
     return { results, failures, events: run.events };
   }
 
-  /** Begins a batch that is evaluated in steps, all of them with the rules of now. */
+  /**
+   * Begins a batch that is evaluated in steps, all of them with the rules of now, whatever is loaded
+   * or swapped meanwhile. Its visitor sees the events behind the results.
+   *
+   * ```ts
+   * const run = processor.startBatch(lines, {}, { matched: console.log, failed: console.warn });
+   * while (!run.step(8)) await new Promise(setImmediate); // Others get their turn every 8 ms.
+   * ```
+   */
   startBatch(
     inputs: readonly (string | LogEvent)[],
     options: BatchOptions,
@@ -210,19 +269,40 @@ export class LogProcessor {
   }
 
   /**
-   * Loads the rules again. Batches that are being evaluated finish with the old ones.
+   * Loads the rules again. Batches that have begun finish with the old ones, the next one sees the
+   * new ones. Reloads that are called for meanwhile follow one another.
    *
-   * @throws {RuntimeError} `RULES_UNUSABLE`; the old rules stay.
+   * @returns What is in the rules that are in service now.
+   * @throws {RuntimeError} `RULES_UNUSABLE`, with the reason in `message` and `problems`; the old
+   *   rules stay.
+   * Rejects with the reason of `signal`; the old rules stay.
    */
-  async reloadRules(signal?: AbortSignal): Promise<LoadStats> {
-    const next = new RuntimeEngine(this.#engine.options);
-    const stats = await next.loadRules(signal);
+  reloadRules(signal?: AbortSignal): Promise<LoadStats> {
+    const reload = this.#reloads.then(() => this.#reload(signal));
+    this.#reloads = reload.catch(() => {});
+    return reload;
+  }
+
+  async #reload(signal: AbortSignal | undefined): Promise<LoadStats> {
+    let before: RuntimeEngine;
+    let next: RuntimeEngine;
+    let stats: LoadStats;
+    do {
+      signal?.throwIfAborted();
+      before = this.#engine;
+      next = new RuntimeEngine(before.options);
+      stats = await next.loadRules(signal);
+      // An engine that was swapped in meanwhile may have other options: its rules are wanted now.
+    } while (this.#engine !== before);
     this.#engine = next;
     this.#metrics.setRulesLoaded?.(stats.detectionRules, stats.correlationRules, stats.failed);
     return stats;
   }
 
-  /** Evaluates with another engine from the next batch on. */
+  /**
+   * Evaluates with another engine from the next batch on. Batches that have begun finish with the
+   * one of before.
+   */
   swapEngine(engine: RuntimeEngine): void {
     this.#engine = engine;
   }

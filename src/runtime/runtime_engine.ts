@@ -16,26 +16,38 @@ import {
   type RuleSetRequest,
 } from "./rule_set.ts";
 
+/** Which rules, and how events are evaluated against them. */
 export interface RuntimeEngineOptions extends Omit<EngineOptions, "logsource">, RuleChoice {
-  /** A rule file, directory or bundle on disk, several of them, or a bundle in memory. */
+  /**
+   * A rule file, directory or bundle on disk, several of them, or a bundle in memory. Directories
+   * are read with all below them (`.yml`, `.yaml`, `.bundle`), in the order of their names.
+   */
   readonly rules: string | readonly string[] | Uint8Array | RuleSetRequest;
+  /**
+   * What a rule or file with errors means: `skip` (default) leaves it out and says so in
+   * `LoadStats.problems`, `fail` refuses the whole load, so that the rules of before stay.
+   */
+  readonly onError?: "skip" | "fail";
   /** Compiles elsewhere, such as in a worker; by default in this thread. */
   readonly compile?: RuleSetCompiler;
 }
 
 /** What a load found. */
 export interface LoadStats {
+  /** Detection rules that events are evaluated against now. */
   readonly detectionRules: number;
   /** Correlation rules that were read and checked. */
   readonly correlationRules: number;
+  /** Filter rules; each is bound to the detection rules it is for. */
   readonly filters: number;
-  /** Rules and files that could not be used; `problems` says why. */
+  /** Errors in rules and files, which were left out; `problems` says why. */
   readonly failed: number;
+  /** Errors, and warnings and notes of rules that are in use. */
   readonly problems: readonly RuleProblem[];
 }
 
 /**
- * Evaluates events against the rules that were loaded last.
+ * Evaluates events against the rules that were loaded last. Nothing is read before `loadRules()`.
  *
  * ```ts
  * const engine = new RuntimeEngine({ rules: "./rules" });
@@ -46,6 +58,7 @@ export class RuntimeEngine {
   readonly options: RuntimeEngineOptions;
   #engine: RuleEngine | undefined;
   #compiled: CompiledRuleSet | undefined;
+  #stats: LoadStats | undefined;
 
   constructor(options: RuntimeEngineOptions) {
     this.options = options;
@@ -56,6 +69,11 @@ export class RuntimeEngine {
     return this.#compiled;
   }
 
+  /** What the load that succeeded last found. */
+  get stats(): LoadStats | undefined {
+    return this.#stats;
+  }
+
   /** The evaluator; `undefined` before the first load. */
   get ruleEngine(): RuleEngine | undefined {
     return this.#engine;
@@ -64,10 +82,8 @@ export class RuntimeEngine {
   /**
    * Reads the rules again and evaluates with them from now on.
    *
-   * Single rules that cannot be used are left out and are in the result.
-   *
-   * @throws {RuntimeError} `RULES_UNUSABLE` if nothing could be read where rules were expected; the
-   *   rules of before stay.
+   * @throws {RuntimeError} `RULES_UNUSABLE` if there were errors and no rule is left, or there were
+   *   errors at all and `onError` is `fail`; `problems` has them, the rules of before stay.
    * Rejects with the reason of `signal`.
    */
   async loadRules(signal: AbortSignal = new AbortController().signal): Promise<LoadStats> {
@@ -80,30 +96,35 @@ export class RuntimeEngine {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new RuntimeError("RULES_UNUSABLE", `Cannot load rules: ${reason}`, { cause });
     }
-    const stats = this.use(compiled);
-    return stats;
+    return this.use(compiled);
   }
 
   /**
    * Evaluates with rules that were compiled before.
    *
-   * @throws {RuntimeError} `RULES_UNUSABLE` if there were errors and no rule is left.
+   * @throws {RuntimeError} `RULES_UNUSABLE`, as `loadRules` does.
+   * @throws {BundleError} If `compiled` was not made by `compileRuleSet`.
    */
   use(compiled: CompiledRuleSet): LoadStats {
     const collection = openRuleSet(compiled.bundle, this.options);
     const errors = compiled.problems.filter(({ severity }) => severity === "error");
     const { rules, correlations, filters } = collection;
-    if (rules.length === 0 && correlations.length === 0 && errors.length > 0) {
+    const isEmpty = rules.length === 0 && correlations.length === 0;
+    const [first] = errors;
+    if (first !== undefined && (isEmpty || this.options.onError === "fail")) {
+      const place = first.line === undefined ? first.path : `${first.path}:${first.line}`;
+      const count = errors.length === 1 ? "one error" : `${errors.length} errors, the first`;
       throw new RuntimeError(
         "RULES_UNUSABLE",
-        `Cannot load rules: none is left after ${errors.length} errors, the first in ${
-          errors[0]!.path
-        }: ${errors[0]!.message}`,
+        `Cannot load rules: ${
+          isEmpty ? "none is left after " : ""
+        }${count} in ${place}: ${first.message}`,
+        { problems: errors },
       );
     }
     this.#engine = new RuleEngine(rules, this.options);
     this.#compiled = compiled;
-    return {
+    return this.#stats = {
       detectionRules: rules.length,
       correlationRules: correlations.length,
       filters: filters.length,
@@ -120,11 +141,19 @@ export class RuntimeEngine {
    * @throws {RuntimeError} `RULES_UNUSABLE` before the first load.
    */
   evaluate(event: LogEvent, logsource?: StaticLogsource): readonly DetectionResult[] {
-    const engine = this.#engine;
-    if (engine === undefined) {
+    return this.loaded().evaluate(event, logsource);
+  }
+
+  /**
+   * The evaluator of now, which later loads do not change.
+   *
+   * @throws {RuntimeError} `RULES_UNUSABLE` before the first load.
+   */
+  loaded(): RuleEngine {
+    if (this.#engine === undefined) {
       throw new RuntimeError("RULES_UNUSABLE", "Cannot evaluate: loadRules() has not been called");
     }
-    return engine.evaluate(event, logsource);
+    return this.#engine;
   }
 }
 
