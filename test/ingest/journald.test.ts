@@ -13,7 +13,7 @@ import fc from "fast-check";
 import type { LogEvent } from "../../src/event/event.ts";
 import { internField } from "../../src/event/field.ts";
 import { decodeEntry, isCursor, isSameEntry } from "../../src/ingest/journald/entry.ts";
-import { journaldSource } from "../../src/ingest/journald/source.ts";
+import { journaldSource } from "../../src/ingest/journald.ts";
 import { SourceError } from "../../src/runtime/errors.ts";
 import type { EventBatch, EventSource } from "../../src/runtime/plugin.ts";
 import type { JournaldSourceSettings } from "../../src/runtime/settings.ts";

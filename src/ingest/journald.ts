@@ -1,19 +1,19 @@
 /**
  * The journal of systemd, read through `journalctl`, which knows every version of its file format.
  */
-import { LineSplitter } from "../../decode/line_splitter.ts";
-import { SourceError } from "../../runtime/errors.ts";
+import { LineSplitter } from "../decode/line_splitter.ts";
+import { SourceError } from "../runtime/errors.ts";
 import type {
   EventBatch,
   EventSource,
   RawEvent,
   SourceHealth,
   SourceNotice,
-} from "../../runtime/plugin.ts";
-import type { JournaldSourceSettings } from "../../runtime/settings.ts";
-import { MAX_BATCH_EVENTS } from "../line_collector.ts";
-import { decodeEntry, isCursor, isSameEntry } from "./entry.ts";
-import { runJournalctl } from "./process.ts";
+} from "../runtime/plugin.ts";
+import type { JournaldSourceSettings } from "../runtime/settings.ts";
+import { MAX_BATCH_EVENTS } from "./line_collector.ts";
+import { decodeEntry, isCursor, isSameEntry } from "./journald/entry.ts";
+import { runJournalctl } from "./journald/process.ts";
 
 /**
  * `--all` gives values above 4,096 bytes, which are null otherwise. `--merge` is needed because
