@@ -3,11 +3,11 @@
  */
 import { Command, Option } from "commander";
 import process from "node:process";
+import { uiApp } from "../../src/admin/ui/app.ts";
 import { type RunningAgent, startAgent } from "../../src/agent/compose.ts";
 import { loadConfig, type LoadedConfig } from "../../src/agent/config/load.ts";
 import { ConfigError, problemText } from "../../src/agent/config/problems.ts";
 import type { LogConfig } from "../../src/agent/config/types.ts";
-import { parseSinkSpec, parseSourceSpec } from "../../src/agent/config/specs.ts";
 import { PicketError } from "../../src/event/errors.ts";
 import { RuntimeError, StateError } from "../../src/runtime/errors.ts";
 import type { ConfigValue } from "../../src/agent/config/tree.ts";
@@ -110,6 +110,7 @@ export async function run(
       commit: null,
       runtime: runtimeName(),
       setLogLevel: logging.setLevel,
+      ui: uiApp(),
     });
   } catch (error) {
     return startFailure(error, io, supervisor);
@@ -191,11 +192,7 @@ function flagsOf(options: RunOptions): Record<string, ConfigValue | undefined> {
     ...(Object.keys(rules).length === 0 ? {} : { rules }),
     ...(Object.keys(api).length === 0 ? {} : { api }),
     ...(options.state === undefined ? {} : { state: { path: options.state } }),
-    ...(options.input.length === 0
-      ? {}
-      : { sources: options.input.map((text) => parseSourceSpec(text).value as ConfigValue) }),
-    ...(options.output.length === 0
-      ? {}
-      : { sinks: options.output.map((text) => parseSinkSpec(text).value as ConfigValue) }),
+    ...(options.input.length === 0 ? {} : { sources: options.input }),
+    ...(options.output.length === 0 ? {} : { sinks: options.output }),
   };
 }

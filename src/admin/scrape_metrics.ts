@@ -11,6 +11,22 @@ export interface ScrapeFacts {
   readonly inputs: readonly InputInfo[];
   /** Unix milliseconds; `undefined` without TLS. */
   readonly tlsExpiresMs: number | undefined;
+  /** Absent without NATS. */
+  readonly nats?: NatsFacts;
+}
+
+/** What NATS connections and sinks have counted since they were made. */
+export interface NatsFacts {
+  readonly connections: readonly {
+    readonly server: string;
+    readonly state: string;
+    readonly reconnects: number;
+  }[];
+  readonly sinks: readonly {
+    readonly id: string;
+    readonly duplicates: number;
+    readonly ambiguous: number;
+  }[];
 }
 
 type SinkRow = readonly [name: string, help: string, value: (sink: SinkInfo) => number];
@@ -40,8 +56,13 @@ export class ScrapeMetrics {
   readonly #lags: readonly (readonly [Gauge<string>, string])[];
   readonly #paused: Gauge<string>;
   readonly #redeliveries: Counter<string>;
-  readonly #redelivered = new Map<string, number>();
   readonly #families: Families;
+  readonly #natsState: Gauge<string>;
+  readonly #natsReconnects: Counter<string>;
+  readonly #natsDuplicates: Counter<string>;
+  readonly #natsAmbiguous: Counter<string>;
+  /** By counter: what each label's source of counts told last. */
+  readonly #seen = new Map<Counter<string>, Map<string, number>>();
   #expiry: Gauge<string> | undefined;
 
   constructor(families: Families) {
@@ -65,9 +86,29 @@ export class ScrapeMetrics {
       "Records that a source gave again.",
       ["source"],
     );
+    this.#natsState = families.gauge(
+      "nats_connection_state",
+      "1 for the state that a NATS connection is in.",
+      ["server", "state"],
+    );
+    this.#natsReconnects = families.counter(
+      "nats_reconnects_total",
+      "NATS connections that were lost and replaced.",
+      ["server"],
+    );
+    this.#natsDuplicates = families.counter(
+      "nats_publish_duplicates_total",
+      "Alerts that JetStream knew already.",
+      ["sink"],
+    );
+    this.#natsAmbiguous = families.counter(
+      "nats_ambiguous_total",
+      "Alerts sent again without knowing whether they were stored.",
+      ["sink"],
+    );
   }
 
-  update({ sinks, inputs, tlsExpiresMs }: ScrapeFacts): void {
+  update({ sinks, inputs, tlsExpiresMs, nats }: ScrapeFacts): void {
     for (const [gauge, value] of this.#sinks) {
       gauge.reset();
       for (const sink of sinks) gauge.set({ sink: sink.id }, value(sink));
@@ -82,7 +123,10 @@ export class ScrapeMetrics {
     for (const { id, paused_reason: reason } of inputs) {
       if (reason !== null) this.#paused.set({ source: id, reason }, 1);
     }
-    for (const { id, counts } of inputs) this.#countRedeliveries(id, counts["redeliveries"] ?? 0);
+    for (const { id, counts } of inputs) {
+      this.#advance(this.#redeliveries, "source", id, counts["redeliveries"] ?? 0);
+    }
+    if (nats !== undefined) this.#updateNats(nats);
     if (tlsExpiresMs === undefined) return;
     // Made when it is needed: without TLS the family would tell a certificate that ends now.
     this.#expiry ??= this.#families.gauge(
@@ -92,10 +136,24 @@ export class ScrapeMetrics {
     this.#expiry.set((tlsExpiresMs - Date.now()) / 1000);
   }
 
-  /** A source that is made anew counts from 0; the total never falls. */
-  #countRedeliveries(source: string, now: number): void {
-    const before = this.#redelivered.get(source) ?? 0;
-    this.#redeliveries.inc({ source }, now >= before ? now - before : now);
-    this.#redelivered.set(source, now);
+  #updateNats({ connections, sinks }: NatsFacts): void {
+    this.#natsState.reset();
+    for (const { server, state, reconnects } of connections) {
+      this.#natsState.set({ server, state }, 1);
+      this.#advance(this.#natsReconnects, "server", server, reconnects);
+    }
+    for (const { id, duplicates, ambiguous } of sinks) {
+      this.#advance(this.#natsDuplicates, "sink", id, duplicates);
+      this.#advance(this.#natsAmbiguous, "sink", id, ambiguous);
+    }
+  }
+
+  /** Whoever counts may be made anew and begin at 0; the total never falls. */
+  #advance(counter: Counter<string>, label: string, value: string, now: number): void {
+    const seen = this.#seen.get(counter) ?? new Map<string, number>();
+    this.#seen.set(counter, seen);
+    const before = seen.get(value) ?? 0;
+    counter.inc({ [label]: value }, now >= before ? now - before : now);
+    seen.set(value, now);
   }
 }

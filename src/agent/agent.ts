@@ -40,7 +40,9 @@ export interface AgentOptions {
   readonly embeddedRules: Uint8Array | undefined;
   readonly metrics: MetricsHook;
   readonly makeSource: (settings: SourceSettings) => EventSource;
-  readonly makeSink: (settings: SinkSettings, agent: AgentIdentity) => Sink;
+  readonly makeSink: (settings: SinkSettings, agent: AgentIdentity, config: AgentConfig) => Sink;
+  /** Reads certificates of the API again; whether they had changed. */
+  readonly onReload?: () => Promise<boolean>;
   /** Sinks beyond those of the configuration, such as those of webhook files. */
   readonly moreSinks?: (config: AgentConfig) => readonly SinkSettings[];
   readonly now?: () => number;
@@ -77,6 +79,8 @@ export class Agent {
   readonly #stopping = new AbortController();
   readonly #finished = Promise.withResolvers<void>();
   #loaded: LoadedConfig;
+  /** What sinks are being made for. */
+  #applying: AgentConfig;
   #stalled: StateError | undefined;
   #parseErrors = 0;
   /** Of the alert that listeners were told of last. */
@@ -87,6 +91,7 @@ export class Agent {
     const { config } = loaded;
     this.#options = options;
     this.#loaded = loaded;
+    this.#applying = config;
     this.#now = options.now ?? Date.now;
     this.startedMs = this.#now();
     this.eventRate = new RateCounter(this.startedMs);
@@ -102,6 +107,7 @@ export class Agent {
       committed: (result, seconds) => this.#onCommit(result, seconds),
       stalled: (error) => {
         this.#stalled = error;
+        if (error.code === "STATE_FULL") metrics.onDiskFull?.();
         log.error("The state file takes nothing; reading pauses until it does", {
           reason: error.message,
           code: error.code,
@@ -115,7 +121,7 @@ export class Agent {
     this.sinks = new SinkSet({
       outbox: store,
       metrics,
-      make: (settings) => options.makeSink(settings, this.identity),
+      make: (settings) => options.makeSink(settings, this.identity, this.#applying),
       now: this.#now,
     });
     this.sources = new SourceSet({
@@ -197,6 +203,7 @@ export class Agent {
   /** Makes sources and sinks those of `loaded`. */
   async apply(loaded: LoadedConfig): Promise<void> {
     const { config } = loaded;
+    this.#applying = config;
     await this.sinks.apply([...config.sinks, ...this.#options.moreSinks?.(config) ?? []]);
     await this.sources.apply(config.sources, () => this.#committer.flush());
     this.#loaded = loaded;

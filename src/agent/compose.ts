@@ -6,10 +6,12 @@ import type { Hono } from "hono";
 import type { AuthSettings } from "../admin/auth.ts";
 import { type AdminApp, createAdminApp } from "../admin/app.ts";
 import { PrometheusMetrics } from "../admin/prometheus.ts";
+import type { NatsFacts } from "../admin/scrape_metrics.ts";
 import { type AdminServer, serveAdmin } from "../admin/serve.ts";
 import type { ConfigInfo, LogLevelInfo } from "../admin/view.ts";
 import { startDeadLetterDrain } from "../deliver/dead_letter_sink.ts";
 import type { SinkDrain } from "../deliver/drain.ts";
+import type { NatsSink } from "../deliver/nats_sink.ts";
 import { loadWebhooks } from "../deliver/http/webhooks.ts";
 import type { HttpIngestSource } from "../ingest/http.ts";
 import { StateError } from "../runtime/errors.ts";
@@ -21,7 +23,7 @@ import type { StateStore } from "../store/state_store.ts";
 import { Agent } from "./agent.ts";
 import { auditStore } from "./audit_store.ts";
 import type { LoadedConfig } from "./config/load.ts";
-import { describeConfig } from "./config/show.ts";
+import { describeConfig, maskUrl } from "./config/show.ts";
 import type { AgentConfig, ApiConfig } from "./config/types.ts";
 import { makeSink, makeSource, type Shared } from "./factories.ts";
 import { LiveView } from "./view.ts";
@@ -75,12 +77,16 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
     });
     const connections = new NatsConnections();
     stack.push(() => connections[Symbol.asyncDispose]());
+    /** Made last, but parts made before refer to it. */
+    const admin: { server?: AdminServer } = {};
     let ingest: HttpIngestSource | undefined;
+    const natsSinks = new Map<string, NatsSink>();
     const shared: Shared = {
       connections,
       metrics,
       bootId: store.bootId,
       onHttpSource: (source) => ingest = source,
+      onNatsSink: (sink) => natsSinks.set(sink.id, sink),
       onConnected: (sinkId) => agent.sinks.retry(sinkId),
     };
     const agent: Agent = new Agent({
@@ -88,7 +94,9 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
       store,
       metrics,
       makeSource: (settings) => makeSource(settings, shared),
-      makeSink: (settings, identity): Sink => makeSink(settings, shared, identity),
+      makeSink: (settings, identity, { sources }): Sink =>
+        makeSink(settings, shared, { ...identity, sources }),
+      onReload: () => admin.server?.reloadTls() ?? Promise.resolve(false),
       moreSinks: ({ webhooks, egress }) => loadWebhooks(webhooks, { egress }),
     });
     const view = new LiveView(agent, {
@@ -102,14 +110,16 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
         ingest === undefined ? { kind: "disabled" } : await ingest.push(lines, signal),
       audit: config.api.audit.enabled ? auditStore(store) : undefined,
     });
-    const server = config.api.enabled
-      ? await serve(createAdminApp(view, adminOptions(config, metrics, options.ui)), config.api)
-      : undefined;
-    if (server !== undefined) stack.push(() => server.stop());
+    if (config.api.enabled) {
+      const app = createAdminApp(view, adminOptions(config, metrics, options.ui));
+      admin.server = await serve(app, config.api);
+      stack.push(() => admin.server?.stop());
+    }
     metrics.onScrape(() => ({
       sinks: view.sinks(),
       inputs: view.inputs(),
-      tlsExpiresMs: server?.tlsExpiresMs(),
+      tlsExpiresMs: admin.server?.tlsExpiresMs(),
+      nats: natsFacts(connections, natsSinks.values()),
     }));
     await agent.start();
     const letters = startLetters(config, agent, store, metrics, shared);
@@ -117,7 +127,7 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
     const maintenance = setInterval(() => maintain(store), MAINTAIN_MS);
     stack.push(() => clearInterval(maintenance), () => agent.stop());
     let stopping: Promise<void> | undefined;
-    return { agent, url: server?.url, stop: () => stopping ??= unwind() };
+    return { agent, url: admin.server?.url, stop: () => stopping ??= unwind() };
   } catch (error) {
     await unwind();
     throw error;
@@ -252,8 +262,24 @@ function startLetters(
 ): SinkDrain | undefined {
   const settings = config.deadLetters.sink;
   if (settings === undefined) return undefined;
-  const sink: Sink = makeSink(settings, shared, agent.identity);
+  const { identity } = agent;
+  const sink: Sink = makeSink(settings, shared, { ...identity, sources: config.sources });
   return startDeadLetterDrain({ sink, outbox: store, settings, metrics, agentId: store.agentId });
+}
+
+function natsFacts(connections: NatsConnections, sinks: Iterable<NatsSink>): NatsFacts {
+  return {
+    connections: connections.links().map(({ settings, status }) => ({
+      server: status.server ?? settings.servers.map(maskUrl).join(","),
+      state: status.state,
+      reconnects: status.reconnects,
+    })),
+    sinks: [...sinks].map(({ id, counts: { duplicates, ambiguous } }) => ({
+      id,
+      duplicates,
+      ambiguous,
+    })),
+  };
 }
 
 function maintain(store: StateStore): void {

@@ -3,10 +3,10 @@
  */
 import { FileSink } from "../deliver/file_sink.ts";
 import { httpSink } from "../deliver/http/sink.ts";
-import { natsSink } from "../deliver/nats_sink.ts";
+import { type NatsSink, natsSink } from "../deliver/nats_sink.ts";
 import { StdoutSink } from "../deliver/stdout_sink.ts";
 import { UnixSink } from "../deliver/unix_sink.ts";
-import { evtxSource } from "../ingest/evtx_tail.ts";
+import { evtxSource } from "../ingest/evtx/source.ts";
 import { type HttpIngestSource, httpSource } from "../ingest/http.ts";
 import { journaldSource } from "../ingest/journald.ts";
 import { natsSource } from "../ingest/nats_source.ts";
@@ -27,6 +27,7 @@ export interface Shared {
   readonly bootId: string;
   /** Told of the source that `POST /api/v1/events` feeds. */
   readonly onHttpSource: (source: HttpIngestSource) => void;
+  readonly onNatsSink: (sink: NatsSink) => void;
   /** Told when the far end of a sink can be reached again. */
   readonly onConnected: (sinkId: string) => void;
 }
@@ -54,7 +55,12 @@ export function makeSource(settings: SourceSettings, shared: Shared): EventSourc
   }
 }
 
-export function makeSink(settings: SinkSettings, shared: Shared, agent: AgentIdentity): Sink {
+/** @param agent Subjects of NATS may name it, its labels and those of its sources. */
+export function makeSink(
+  settings: SinkSettings,
+  shared: Shared,
+  agent: AgentIdentity & { readonly sources: readonly SourceSettings[] },
+): Sink {
   const { connections, metrics } = shared;
   switch (settings.type) {
     case "stdout":
@@ -63,13 +69,19 @@ export function makeSink(settings: SinkSettings, shared: Shared, agent: AgentIde
       return new FileSink(settings);
     case "unix":
       return new UnixSink(settings);
-    case "nats":
-      return natsSink(settings, {
+    case "nats": {
+      const sink = natsSink(settings, {
         connections,
         agent,
         labels: agent.labels,
+        sourceLabels: Object.fromEntries(
+          agent.sources.map(({ id, labels = {} }) => [id, labels]),
+        ),
         onConnected: () => shared.onConnected(settings.id),
       });
+      shared.onNatsSink(sink);
+      return sink;
+    }
     case "http":
       return httpSink(settings, { metrics });
   }

@@ -92,7 +92,10 @@ export class Reloader {
       }, this.#stop.signal);
       components.push(rulesComponent(rules));
       if (rules.outcome === "refused") components.push({ name: "inputs", outcome: "skipped" });
-      else if (!dryRun) await this.#applyConfig(loaded, components);
+      else if (!dryRun) {
+        await this.#applyConfig(loaded, components);
+        await this.#reloadTls(components);
+      }
     }
     const ok = components.every(({ outcome }) => outcome !== "failed");
     const result = reloadResult(
@@ -159,6 +162,15 @@ export class Reloader {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       components.push({ name: "config", outcome: "failed", message });
+    }
+  }
+
+  async #reloadTls(components: Component[]): Promise<void> {
+    try {
+      if (await this.#options.onReload?.()) components.push({ name: "tls", outcome: "reloaded" });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      components.push({ name: "tls", outcome: "failed", message });
     }
   }
 

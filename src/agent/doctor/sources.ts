@@ -1,0 +1,187 @@
+/**
+ * Whether each source can be read.
+ */
+import process from "node:process";
+import { dirname } from "node:path";
+import { findLogs } from "../../ingest/evtx/paths.ts";
+import { Discovery } from "../../ingest/tail/discover.ts";
+import { manager } from "../../runtime/nats/jetstream.ts";
+import { apiCode, describeFailure } from "../../runtime/nats/failure.ts";
+import type { NatsConnections } from "../../runtime/nats/connection.ts";
+import { derivedName } from "../../runtime/nats/names.ts";
+import type {
+  EvtxSourceSettings,
+  FileSourceSettings,
+  JournaldSourceSettings,
+  NatsSourceSettings,
+  SourceSettings,
+} from "../../runtime/settings.ts";
+import { runProgram } from "../service/steps.ts";
+import { readProblem, writeProblem } from "./files.ts";
+import { type Check, fail, type Judgement, pass, warn } from "./finding.ts";
+
+/** Files that are named one by one. */
+const MAX_LISTED = 3;
+const GRANT = process.platform === "win32"
+  ? "run the service as LocalSystem, or give its account the right to read it"
+  : "add the service's user to a group that may read it (adm), or install with --read-any";
+
+export function sourceCheck(settings: SourceSettings, connections: NatsConnections): Check {
+  return {
+    name: `source ${settings.id}`,
+    run(signal) {
+      switch (settings.type) {
+        case "file":
+          return files(settings);
+        case "evtx":
+          return logs(settings);
+        case "journald":
+          return journal(settings, signal);
+        case "stdin":
+          return [pass("reads standard input")];
+        case "http":
+          return [pass("is fed by POST /api/v1/events")];
+        case "unix":
+          return [socket(settings.path)];
+        case "nats":
+          return nats(settings, connections, signal);
+      }
+    },
+  };
+}
+
+function files(settings: FileSourceSettings): readonly Judgement[] {
+  const discovery = new Discovery({ ...settings, readRotated: false });
+  const found = discovery.scan(Date.now(), () => false);
+  const judged: Judgement[] = [];
+  for (const problem of discovery.problems.values()) judged.push(fail(problem, GRANT));
+  const unreadable = found.map(({ path }) => readProblem(path)).filter((one) => one !== undefined);
+  for (const problem of unreadable.slice(0, MAX_LISTED)) judged.push(fail(problem, GRANT));
+  if (unreadable.length > MAX_LISTED) {
+    judged.push(fail(`${unreadable.length - MAX_LISTED} more files cannot be read`, GRANT));
+  }
+  if (found.length === 0 && judged.length === 0) {
+    judged.push(
+      warn(
+        `no file matches ${settings.paths.join(", ")} yet`,
+        "right if the log comes later; else correct the source's paths",
+      ),
+    );
+  }
+  const readable = found.length - unreadable.length;
+  if (readable > 0) judged.push(pass(`${readable} file${readable === 1 ? "" : "s"} readable`));
+  return judged;
+}
+
+function logs({ channels }: EvtxSourceSettings): readonly Judgement[] {
+  const places = findLogs(channels);
+  const judged: Judgement[] = [];
+  for (const { origin, path } of places) {
+    const problem = readProblem(path);
+    if (problem === undefined) continue;
+    judged.push(
+      /does not exist/.test(problem)
+        ? warn(
+          `${origin}: ${problem}`,
+          "right if the log comes later; else install what writes it (Sysmon), or drop the channel",
+        )
+        : fail(`${origin}: ${problem}`, GRANT),
+    );
+  }
+  const readable = places.length - judged.length;
+  if (places.length === 0) {
+    judged.push(warn(`no file matches ${channels.join(", ")} yet`, "check the source's channels"));
+  }
+  if (readable > 0) judged.push(pass(`${readable} log${readable === 1 ? "" : "s"} readable`));
+  return judged;
+}
+
+async function journal(
+  { command = "journalctl", directory }: JournaldSourceSettings,
+  signal: AbortSignal,
+): Promise<readonly Judgement[]> {
+  const where = directory === undefined ? [] : [`--directory=${directory}`];
+  const { code, output } = await runProgram(
+    [command, ...where, "--lines=1", "--output=json", "--no-pager"],
+    signal,
+  );
+  if (code === -1) {
+    return [fail(`${command} cannot be started: ${output}`, "install systemd, or drop the source")];
+  }
+  // It says so and shows only what the user may see.
+  if (/not seeing messages from other users/.test(output)) {
+    return [
+      fail(
+        "only messages of this user can be read",
+        "add the service's user to the group systemd-journal",
+      ),
+    ];
+  }
+  if (code !== 0) {
+    return [fail(`${command} failed: ${output}`, "run it by hand and look at what it says")];
+  }
+  return output.includes('"__CURSOR"')
+    ? [pass("the journal is readable")]
+    : [warn("the journal is empty", "look whether systemd-journald runs and where it writes")];
+}
+
+function socket(path: string): Judgement {
+  if (process.platform === "win32" && path.startsWith("\\\\.\\pipe\\")) {
+    return pass(`listens at ${path}`);
+  }
+  const problem = writeProblem(`${dirname(path)}/picket-probe`);
+  return problem === undefined
+    ? pass(`can listen at ${path}`)
+    : fail(`cannot listen at ${path}: ${problem}`, "make the directory, and give it to the service");
+}
+
+async function nats(
+  settings: NatsSourceSettings,
+  connections: NatsConnections,
+  signal: AbortSignal,
+): Promise<readonly Judgement[]> {
+  const lease = connections.acquire(settings.nats);
+  const server = settings.nats.servers.join(", ");
+  try {
+    const connection = await lease.link.connected(
+      AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]),
+    ).catch(() => undefined);
+    if (connection === undefined) {
+      const { error = "no answer", failure } = lease.link.status;
+      return [
+        fail(
+          `${server}: ${error}`,
+          failure === "auth" ? "check nats.auth" : "check nats.servers, the network and the server",
+        ),
+      ];
+    }
+    const jsm = await manager(connection, settings.nats);
+    const stream = settings.stream ?? await jsm.streams.find(settings.subjects[0]!);
+    await jsm.streams.info(stream);
+    const judged = [pass(`stream ${stream} on ${server} is there`)];
+    const durable = settings.durable ?? derivedName("picket", settings.subjects[0]!);
+    try {
+      await jsm.consumers.info(stream, durable);
+    } catch (error) {
+      if (apiCode(error) !== API_NO_CONSUMER) throw error;
+      if (settings.createConsumer === "never") {
+        judged.push(
+          fail(`consumer ${durable} does not exist`, "make it, or set consumer.create: if_missing"),
+        );
+      }
+    }
+    return judged;
+  } catch (error) {
+    return [
+      fail(
+        `${server}: ${describeFailure(error)}`,
+        `make a stream for ${settings.subjects.join(", ")}, or let this user ask for it`,
+      ),
+    ];
+  } finally {
+    void lease.release();
+  }
+}
+
+const CONNECT_MS = 3000;
+const API_NO_CONSUMER = 10_014;
