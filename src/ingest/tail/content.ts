@@ -2,16 +2,9 @@
  * The bytes of one file, by offset: as they are, or unpacked.
  */
 import { Buffer } from "node:buffer";
-import {
-  closeSync,
-  constants,
-  createReadStream,
-  fstatSync,
-  openSync,
-  read,
-  readSync,
-} from "node:fs";
+import { closeSync, constants, fstatSync, openSync, read, readSync } from "node:fs";
 import process from "node:process";
+import { pipeline, Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { type Facts, factsOf, isInside, toFacts } from "./discover.ts";
 import type { Packing } from "./rotated.ts";
@@ -31,13 +24,30 @@ export interface Content {
   close(): void;
 }
 
+/** The first bytes of a text, from `base` on. */
+export async function readHead(content: Content, target: Buffer, base: number): Promise<number> {
+  return content instanceof PlainContent
+    ? content.readNow(target, base)
+    : await content.read(target, base);
+}
+
+/** Opens a file as it is packed; otherwise like `openPlain`. */
+export function openContent(
+  path: string,
+  packing: Packing | undefined,
+  root: string | undefined,
+): Content {
+  const file = openPlain(path, root);
+  return packing === undefined ? file : new PackedContent(file, packing);
+}
+
 /**
  * Opens a regular file.
  *
  * @param root If given, the file that was opened must be inside it.
  * @throws what `node:fs` throws, and an error with code `EACCES` for what is no file or outside.
  */
-export function openPlain(path: string, root: string | undefined): PlainContent {
+function openPlain(path: string, root: string | undefined): PlainContent {
   const descriptor = openSync(path, OPEN_FLAGS);
   try {
     const stat = fstatSync(descriptor, { bigint: true });
@@ -76,6 +86,7 @@ export class PlainContent implements Content {
   async read(target: Buffer, position: number): Promise<number> {
     let length = 0;
     while (length < target.length) {
+      if (!this.#isOpen) throw new Error("the file has been closed");
       const count = await this.#readOnce(target, length, position + length);
       if (count === 0) break;
       length += count;
@@ -83,16 +94,12 @@ export class PlainContent implements Content {
     return length;
   }
 
-  /** As `read`; for a few bytes that the page cache has. */
+  /**
+   * Reads a few bytes in one call, so that they are of one state of the file: between two calls it
+   * may be truncated and written anew.
+   */
   readNow(target: Buffer, position: number): number {
-    let length = 0;
-    while (length < target.length) {
-      const rest = target.length - length;
-      const count = readSync(this.#descriptor, target, length, rest, position + length);
-      if (count === 0) break;
-      length += count;
-    }
-    return length;
+    return readSync(this.#descriptor, target, 0, target.length, position);
   }
 
   close(): void {
@@ -112,7 +119,7 @@ export class PlainContent implements Content {
 
 /** A compressed file, unpacked from its start; going back a little is free, further starts anew. */
 export class PackedContent implements Content {
-  readonly #path: string;
+  readonly #file: PlainContent;
   readonly #packing: Packing;
   #blocks: AsyncIterator<Uint8Array> | undefined;
   #stop: (() => void) | undefined;
@@ -123,8 +130,9 @@ export class PackedContent implements Content {
   /** What is packed was cut off or damaged; what came before is given out first. */
   #failure: unknown;
 
-  constructor(path: string, packing: Packing) {
-    this.#path = path;
+  /** @param file Closed with this. */
+  constructor(file: PlainContent, packing: Packing) {
+    this.#file = file;
     this.#packing = packing;
   }
 
@@ -134,13 +142,11 @@ export class PackedContent implements Content {
   }
 
   facts(): Facts & { readonly links: number } {
-    const facts = factsOf(this.#path);
-    if (facts !== undefined) return { ...facts, links: 1 };
-    throw Object.assign(new Error(`${this.#path} is gone`), { code: "ENOENT" });
+    return this.#file.facts();
   }
 
   async read(target: Buffer, position: number): Promise<number> {
-    if (this.#blocks === undefined || position < this.#from) this.#start();
+    if (this.#blocks === undefined || position < this.#from) this.restart();
     const pieces = [this.#window];
     let end = this.#from + this.#window.length;
     const wanted = position + target.length;
@@ -163,11 +169,32 @@ export class PackedContent implements Content {
     return this.#from < position ? 0 : this.#window.copy(target);
   }
 
+  /** Begins anew at the start of the file, which may have been written to. */
+  restart(): void {
+    this.#stop?.();
+    this.#window = Buffer.alloc(0);
+    this.#from = 0;
+    this.#isDone = false;
+    this.#failure = undefined;
+    const unpacked = this.#packing === "gzip"
+      ? createGunzip({ chunkSize: BLOCK_BYTES })
+      : createZstdDecompress({ chunkSize: BLOCK_BYTES });
+    const packed = Readable.from(blocksOf(this.#file), { objectMode: false });
+    // A failure of the file reaches the reader through `unpacked`.
+    pipeline(packed, unpacked, () => {});
+    this.#blocks = (unpacked as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    this.#stop = () => {
+      packed.destroy();
+      unpacked.destroy();
+    };
+  }
+
   close(): void {
     this.#stop?.();
     this.#stop = undefined;
     this.#blocks = undefined;
     this.#window = Buffer.alloc(0);
+    this.#file.close();
   }
 
   async #next(): Promise<Uint8Array | undefined> {
@@ -180,23 +207,14 @@ export class PackedContent implements Content {
     this.#isDone = true;
     return undefined;
   }
+}
 
-  #start(): void {
-    this.close();
-    this.#failure = undefined;
-    this.#from = 0;
-    this.#isDone = false;
-    const packed = createReadStream(this.#path, { highWaterMark: BLOCK_BYTES });
-    const unpacked = this.#packing === "gzip"
-      ? createGunzip({ chunkSize: BLOCK_BYTES })
-      : createZstdDecompress({ chunkSize: BLOCK_BYTES });
-    packed.on("error", (error) => unpacked.destroy(error));
-    packed.pipe(unpacked);
-    this.#blocks = (unpacked as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
-    this.#stop = () => {
-      packed.destroy();
-      unpacked.on("error", () => {});
-      unpacked.destroy();
-    };
+async function* blocksOf(file: PlainContent): AsyncGenerator<Uint8Array> {
+  for (let position = 0;;) {
+    const block = Buffer.allocUnsafe(BLOCK_BYTES);
+    const count = await file.read(block, position);
+    if (count > 0) yield block.subarray(0, count);
+    position += count;
+    if (count < block.length) return;
   }
 }

@@ -127,6 +127,14 @@ export class Discovery {
     return false;
   }
 
+  /** Whether all directories are as the last scan found them, as far as their times tell. */
+  isCurrent(): boolean {
+    for (const [path, { mtimeMs }] of this.#listings) {
+      if (this.#mtimeMs(path) !== mtimeMs) return false;
+    }
+    return true;
+  }
+
   /**
    * Looks at all files.
    *

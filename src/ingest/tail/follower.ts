@@ -17,7 +17,7 @@ import {
   pruneKnown,
   SLACK_MS,
 } from "./checkpoint.ts";
-import { type Content, openPlain, PackedContent, PlainContent } from "./content.ts";
+import { type Content, openContent, PlainContent, readHead } from "./content.ts";
 import { type Candidate, fileId } from "./discover.ts";
 import {
   digest,
@@ -28,6 +28,7 @@ import {
   TAIL_BYTES,
 } from "./fingerprint.ts";
 import { detectEncoding, lineEnd } from "./encoding.ts";
+import { isAbsent } from "./failures.ts";
 import { Generation, type ReadContext } from "./generation.ts";
 import { compareRotatedNames, packingOf } from "./rotated.ts";
 
@@ -71,6 +72,8 @@ export class Follower {
   #known: Known[] = [];
   #scannedMs = 0;
   #isFirst: boolean;
+  /** A candidate was not there any more, or was another file. */
+  #isStale = false;
   /** Files that are of no interest, by id: their size and time when that was found out. */
   #ignored = new Map<string, string>();
   #texts = new WeakMap<Generation, { readonly key: string; readonly text: string }>();
@@ -111,14 +114,24 @@ export class Follower {
     return position.slice(position.indexOf('"files"'));
   }
 
-  /** Works out what became of the files. `nowMs` is the wall clock, `monotonicMs` the other. */
+  /**
+   * Works out what became of the files.
+   *
+   * @param nowMs The wall clock. @param monotonicMs The other one.
+   * @param isCurrent Whether the candidates still are what is in the directories.
+   * @returns `false` if files changed their names meanwhile, so that it must be done again.
+   */
   async reconcile(
     candidates: readonly Candidate[],
     nowMs: number,
     monotonicMs: number,
-  ): Promise<void> {
+    isCurrent: () => boolean,
+  ): Promise<boolean> {
+    this.#isStale = false;
     // First, since a copy can only be told while we know that its original is gone.
-    for (const one of [...this.generations]) {
+    // An heir comes at the end of the list and has its turn as well.
+    for (let index = 0; index < this.generations.length; index++) {
+      const one = this.generations[index]!;
       try {
         if (!one.isIntact()) this.truncated(one, monotonicMs);
       } catch (error) {
@@ -134,11 +147,22 @@ export class Follower {
     const claimed = new Map<Generation, Candidate>();
     await this.#claimByInode(free, claimed);
     await this.#claimByContent(free, claimed);
-    await this.#addNew([...free.values()], claimed);
-    this.#sort(claimed);
+    const added = await this.#findNew([...free.values()]);
+    // A rotation in between: what seems to be missing or new may be neither.
+    if (this.#isStale || !isCurrent()) return false;
+    const generations: Generation[] = [];
+    for (const [one, sample] of added) {
+      const generation = await this.#add(one, sample);
+      claimed.set(generation, one);
+      generations.push(generation);
+    }
+    this.#insert(generations, claimed, new Map(candidates.map((one) => [fileId(one), one])));
+    const ids = new Set(candidates.map(fileId));
+    for (const id of this.#ignored.keys()) if (!ids.has(id)) this.#ignored.delete(id);
     this.#retire(claimed, nowMs, monotonicMs);
     this.#isFirst = false;
     this.#scannedMs = nowMs;
+    return true;
   }
 
   /** The file of `generation` holds something else now: that is a generation of its own. */
@@ -171,6 +195,7 @@ export class Follower {
     }
     this.generations = this.generations.filter((one) => one !== generation);
     if (generation.headStretch.length > 0) this.#remember(generation.known());
+    else this.#ignored.set(generation.id, `${generation.size}/${generation.mtimeMs}`);
   }
 
   /** Whether a later content of the same origin is being followed. */
@@ -226,7 +251,12 @@ export class Follower {
       // An open file keeps its inode from being given again.
       const isSame = generation.content !== undefined ||
         (generation.isVerified && !generation.hasChanged(one));
-      if (!isSame && !(await this.#adopts(generation, one))) continue;
+      if (!isSame) {
+        // Of an empty file nothing but the inode is known, which may be another's by now.
+        const isBlank = generation.headStretch.length === 0;
+        if (isBlank && (one.packing !== undefined || one.path !== generation.path)) continue;
+        if (!(await this.#adopts(generation, one))) continue;
+      }
       this.#claim(generation, one, free, claimed);
     }
   }
@@ -288,7 +318,7 @@ export class Follower {
     if (one.packing === undefined && one.size < Math.max(offset, tail.end, head.end)) return false;
     return await this.#open(one, async (content) => {
       const begin = Buffer.alloc(HEAD_BYTES);
-      const length = await content.read(begin, generation.lineage.base);
+      const length = await readHead(content, begin, generation.lineage.base);
       if (length < head.length || digest(begin.subarray(0, head.length)) !== head.hash) {
         return false;
       }
@@ -307,44 +337,46 @@ export class Follower {
     }) ?? false;
   }
 
-  async #addNew(
-    candidates: readonly Candidate[],
-    claimed: Map<Generation, Candidate>,
-  ): Promise<void> {
-    const isSeen = new Set<string>();
+  /** What is new among the candidates, with what is known of its content. */
+  async #findNew(candidates: readonly Candidate[]): Promise<Map<Candidate, Sample>> {
+    const found = new Map<Candidate, Sample>();
     for (const one of candidates.toSorted(compareAge)) {
       const id = fileId(one);
       const state = `${one.size}/${one.mtimeMs}`;
-      isSeen.add(id);
       if (this.#ignored.get(id) === state) continue;
       const sample = await this.#sample(one);
       if (sample === undefined) continue;
       const isRotated = one.path !== one.origin;
       if (isRotated && (await this.#isOld(one, sample))) {
         this.#ignored.set(id, state);
-        continue;
-      }
-      if (this.#isFirst && !one.active) {
+      } else if (this.#isFirst && !one.active) {
         await this.#rememberOld(one, sample);
         this.#ignored.set(id, state);
-        continue;
+      } else {
+        found.set(one, sample);
       }
-      claimed.set(await this.#add(one, sample), one);
     }
-    for (const id of this.#ignored.keys()) if (!isSeen.has(id)) this.#ignored.delete(id);
+    return found;
   }
 
-  /** By origin and age: older contents are read first, and numbered first. */
-  #sort(claimed: ReadonlyMap<Generation, Candidate>): void {
-    const place = new Map(this.generations.map((one, index) => [one, index]));
-    this.generations.sort((a, b) => {
-      const left = claimed.get(a), right = claimed.get(b);
-      if (left !== undefined && right !== undefined) return compareAge(left, right);
-      // What has no file any more is older than what has one.
-      if (a.origin !== b.origin) return a.origin < b.origin ? -1 : 1;
-      if (left === right) return place.get(a)! - place.get(b)!;
-      return left === undefined ? -1 : 1;
-    });
+  /**
+   * Puts new generations in their places by age: older contents are read first, and numbered first.
+   * Those that were there are in order. One that was packed while it was open is where its copy is.
+   */
+  #insert(
+    added: readonly Generation[],
+    claimed: ReadonlyMap<Generation, Candidate>,
+    byId: ReadonlyMap<string, Candidate>,
+  ): void {
+    for (const generation of added) {
+      const own = claimed.get(generation)!;
+      const at = this.generations.findIndex((one) => {
+        const other = claimed.get(one) ?? byId.get(one.copyId ?? "");
+        return one.origin === generation.origin && other !== undefined &&
+          compareAge(own, other) < 0;
+      });
+      this.generations.splice(at < 0 ? this.generations.length : at, 0, generation);
+    }
   }
 
   async #add(one: Candidate, sample: Sample): Promise<Generation> {
@@ -360,7 +392,6 @@ export class Follower {
       await this.#open(one, (content) => content.read(before, offset - before.length));
       generation.adopt(lineage.head, before);
     }
-    this.generations.push(generation);
     return generation;
   }
 
@@ -397,7 +428,7 @@ export class Follower {
 
   #isCopy(one: Candidate, sample: Sample): boolean {
     if (sample.head.length === 0) return false;
-    return this.generations.some((generation) => {
+    const original = this.generations.find((generation) => {
       if (generation.origin !== one.origin || generation.isOrphan) return false;
       if (!generation.isVerified || generation.goneMs !== undefined) return false;
       const { head } = generation.lineage;
@@ -407,6 +438,8 @@ export class Follower {
       const size = generation.content?.facts().size ?? generation.size;
       return one.packing !== undefined || generation.packing !== undefined || one.size <= size;
     });
+    if (original !== undefined) original.copyId = fileId(one);
+    return original !== undefined;
   }
 
   async #isKnown(one: Candidate, sample: Sample): Promise<boolean> {
@@ -464,7 +497,9 @@ export class Follower {
       generation.caughtUp = true;
       if (!generation.isOrphan) {
         generation.goneMs ??= nowMs;
-        if (nowMs - generation.goneMs > FORGET_MS || ++gone > MAX_GONE) this.finish(generation);
+        const isEmpty = generation.headStretch.length === 0;
+        const isOver = nowMs - generation.goneMs > FORGET_MS || isEmpty || ++gone > MAX_GONE;
+        if (isOver) this.finish(generation);
       }
     }
   }
@@ -476,10 +511,12 @@ export class Follower {
       let base = 0;
       let block = head;
       while (base < MAX_HOLE) {
-        const length = await content.read(block, base);
+        const length = await readHead(content, block, base);
         const nuls = leadingNuls(block.subarray(0, length));
         if (nuls === 0 || nuls < length) {
-          const count = await content.read(head, base + nuls);
+          const count = nuls === 0 && block === head
+            ? length
+            : await readHead(content, head, base + nuls);
           return { base: base + nuls, head: head.subarray(0, count) };
         }
         base += nuls;
@@ -492,14 +529,18 @@ export class Follower {
   async #open<T>(one: Candidate, use: (content: Content) => Promise<T>): Promise<T | undefined> {
     let content: Content | undefined;
     try {
-      content = one.packing === undefined
-        ? openPlain(one.path, this.#options.root)
-        : new PackedContent(one.path, one.packing);
+      content = openContent(one.path, one.packing, this.#options.root);
+      const facts = content.facts();
+      if (fileId(facts) !== fileId(one) || facts.size < one.size) {
+        this.#isStale = true;
+        return undefined;
+      }
       const result = await use(content);
       this.#options.onFailure(one.path, undefined);
       return result;
     } catch (error) {
-      this.#options.onFailure(one.path, error);
+      if (isAbsent(error)) this.#isStale = true;
+      else this.#options.onFailure(one.path, error);
       return undefined;
     } finally {
       content?.close();

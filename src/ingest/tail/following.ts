@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import type { EventBatch } from "../../runtime/plugin.ts";
 import type { FileSourceSettings } from "../../runtime/settings.ts";
 import type { Position } from "./checkpoint.ts";
-import { openPlain, PackedContent } from "./content.ts";
+import { openContent } from "./content.ts";
 import { Discovery, factsOf } from "./discover.ts";
 import type { TextCounts } from "./encoding.ts";
 import { codeOf, isAbsent, messageOf } from "./failures.ts";
@@ -33,6 +33,8 @@ const RESCAN_MS = 5000;
 const FEW_DIRECTORIES = 16;
 const FIRST_BACKOFF_MS = 1000;
 const LAST_BACKOFF_MS = 60_000;
+/** Tries at a picture of directories in which files are being renamed. */
+const MAX_SCANS = 20;
 /** A rotated file that cannot be read (a damaged archive) is given up. */
 const GIVE_UP_MS = 600_000;
 
@@ -119,6 +121,7 @@ export class Following {
         maxLineBytes,
         counts,
         emit: (event) => this.#emit(event),
+        isCurrent: () => this.#discovery.isCurrent(),
       },
       onFailure: (path, error) => this.#noteFailure(path, error),
     }, from);
@@ -205,8 +208,27 @@ export class Following {
     if (!this.#isScanDue) return;
     this.#isScanDue = false;
     this.#scannedMs = nowMs;
-    const candidates = this.#discovery.scan(wallMs, (path) => this.#follower.isOrigin(path));
-    await this.#follower.reconcile(candidates, wallMs, nowMs);
+    const isOrigin = (path: string) => this.#follower.isOrigin(path);
+    const isCurrent = () => this.#discovery.isCurrent();
+    for (let attempt = 1;; attempt++) {
+      const candidates = this.#discovery.scan(Date.now(), isOrigin);
+      // A directory that never rests is taken as it is in the end.
+      const isLast = attempt === MAX_SCANS;
+      if (
+        await this.#follower.reconcile(
+          candidates,
+          wallMs,
+          nowMs,
+          isLast ? () => true : isCurrent,
+        )
+      ) {
+        break;
+      }
+      if (isLast) {
+        this.#isScanDue = true;
+        break;
+      }
+    }
     const names = new Set(this.#follower.generations.map(({ path }) => basename(path)));
     this.#wake.watch(this.#discovery.directories, names);
     this.#isMoved = true;
@@ -273,6 +295,7 @@ export class Following {
         this.#isScanDue = true;
         this.#isMoved = true;
       }
+      if (outcome === "stale") this.#isScanDue = true;
       return outcome === "lines";
     } catch (error) {
       generation.close();
@@ -292,12 +315,8 @@ export class Following {
       return false;
     }
     if (!generation.hasChanged(facts)) return false;
-    if (packing !== undefined) {
-      generation.content = new PackedContent(path, packing);
-      return true;
-    }
     this.#makeRoom();
-    const content = openPlain(path, this.#settings.root);
+    const content = openContent(path, packing, this.#settings.root);
     if (!generation.isIn(content.facts())) {
       content.close();
       this.#isScanDue = true;

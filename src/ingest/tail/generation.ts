@@ -79,12 +79,20 @@ export interface ReadContext {
   readonly maxLineBytes: number;
   readonly counts: TextCounts & JoinCounts;
   emit(event: FileEvent): void;
+  /** Whether no file has come, gone or been renamed since the last look. */
+  isCurrent(): boolean;
   /** How many generations of this origin began with the same line before. */
   ordinalOf(generation: Generation, key: string): number;
 }
 
-/** `replaced`: the file no longer holds this content. */
-export type ReadOutcome = "lines" | "idle" | "replaced";
+/**
+ * `replaced`: the file no longer holds this content. `stale`: names have changed since the
+ * directories were looked through, which must be done first.
+ */
+export type ReadOutcome = "lines" | "idle" | "replaced" | "stale";
+
+/** How often reading waits for a directory to rest. */
+const PATIENCE = 10;
 
 export class Generation implements LineTarget {
   readonly lineage: Lineage;
@@ -104,6 +112,8 @@ export class Generation implements LineTarget {
   grownMs = 0;
   /** Since when another content has taken its place, on the monotonic clock. */
   retiredMs: number | undefined;
+  /** The id of a file that was seen to have the same content. */
+  copyId: string | undefined;
   /** Its file has no name any more. */
   isDeleted = false;
   /** Its file was truncated: what is left of it is in a copy, if anywhere. */
@@ -123,6 +133,7 @@ export class Generation implements LineTarget {
   #encoding: Encoding | undefined;
   #joiner: Joiner | undefined;
   #partial: Checkpoint["partial"];
+  #patience = PATIENCE;
   /** Whether the block in hand is an unfinished line that stays in the file. */
   #isPartial = false;
   /** Size and time of the file when its end was reached last. */
@@ -303,8 +314,15 @@ export class Generation implements LineTarget {
    */
   async advance(limit: number, nowMs: number): Promise<ReadOutcome> {
     if (this.#block === undefined) {
+      const isFirst = this.lineage.key === undefined && this.#offset === this.lineage.base;
       const outcome = await this.#fill(nowMs);
       if (outcome !== "lines") return outcome;
+      // Contents that come first are numbered first, so none may have come and gone unseen.
+      if (isFirst && this.#patience > 0 && !this.#context.isCurrent()) {
+        this.#patience--;
+        this.#rewind(0);
+        return "stale";
+      }
     }
     this.#take(limit);
     return "lines";
@@ -420,9 +438,9 @@ export class Generation implements LineTarget {
       if (facts.size < this.#offset || !this.#growHead(content)) return this.#restart();
       // Smaller, or written into where it was allocated before.
       if (facts.size <= (this.#seen?.size ?? 0)) this.#scanned = this.#offset;
-    } else if (this.#seen !== undefined) {
-      // It was still being packed; unpacking begins anew.
-      content.close();
+    } else if (content instanceof PackedContent && this.#seen !== undefined) {
+      // It was still being packed.
+      content.restart();
     }
     for (;;) {
       const isSearch = this.#scanned > this.#offset;
@@ -555,13 +573,17 @@ export class Generation implements LineTarget {
 
   /** A file that changed before anything of it was used is simply looked at anew. */
   #restart(): ReadOutcome {
-    if (this.lineage.key !== undefined) return "replaced";
-    this.lineage.head = Buffer.alloc(0);
+    if (this.lineage.key !== undefined || this.lineage.head.length > 0) return "replaced";
     this.lineage.base = 0;
-    this.#offset = this.#scanned = 0;
+    this.#rewind(0);
+    return "idle";
+  }
+
+  #rewind(offset: number): void {
+    this.#block = undefined;
+    this.#offset = this.#scanned = offset;
     this.#tail = Buffer.alloc(0);
     this.#tailHash = undefined;
     this.#seen = undefined;
-    return "idle";
   }
 }
