@@ -28,8 +28,11 @@ export interface CommitterEvents {
 
 /** How long alerts wait for company. */
 const LINGER_MS = 5;
-/** So many alerts do not wait. */
+/** The same while a source catches up: its next batches will bring company. */
+const BUSY_LINGER_MS = 25;
+/** So many alerts, or characters of them, do not wait. */
 const FULL_GROUP = 256;
+const FULL_GROUP_TEXT = 4 << 20;
 /**
  * How long a position waits that no alert came with: losing it means reading on from a little
  * earlier, which gives nothing that is not known.
@@ -44,6 +47,8 @@ export class Committer implements Disposable {
   readonly #events: CommitterEvents;
   readonly #now: () => number;
   #alerts: NewAlert[] = [];
+  /** Characters of their bodies. */
+  #text = 0;
   #deadLetters: NewDeadLetter[] = [];
   #positions = new Map<string, string>();
   #waiting: (() => void)[] = [];
@@ -66,16 +71,25 @@ export class Committer implements Disposable {
     return this.#retryMs > 0;
   }
 
+  /** Whether sources should wait for the next commit before they bring more. */
+  get isCrowded(): boolean {
+    return this.isStalled || this.#alerts.length >= FULL_GROUP || this.#text >= FULL_GROUP_TEXT;
+  }
+
   /**
    * Takes what a batch gave.
    *
-   * @param isFull The source has more at once, so waiting for company would only cost time.
-   * @returns `undefined` if the source may go on straight away; else resolves after the commit.
+   * @param isBusy The source has more at once.
+   * @returns Resolves after the commit; `undefined` if nobody needs to know, since the batch gave
+   *   nothing.
    */
-  add(contribution: Contribution, isFull: boolean): Promise<void> | undefined {
+  add(contribution: Contribution, isBusy: boolean): Promise<void> | undefined {
     const { sourceId, position, alerts, deadLetters, needsAck } = contribution;
     this.#positions.set(sourceId, position);
-    for (const alert of alerts) this.#alerts.push(alert);
+    for (const alert of alerts) {
+      this.#alerts.push(alert);
+      this.#text += alert.body.length;
+    }
     for (const letter of deadLetters) this.#deadLetters.push(letter);
     const matters = alerts.length > 0 || deadLetters.length > 0 || needsAck;
     if (!matters && !this.isStalled) {
@@ -84,7 +98,7 @@ export class Committer implements Disposable {
     }
     const done = new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (!this.isStalled) {
-      this.#schedule(isFull || this.#alerts.length >= FULL_GROUP ? 0 : LINGER_MS);
+      this.#schedule(this.isCrowded ? 0 : isBusy ? BUSY_LINGER_MS : LINGER_MS);
     }
     return done;
   }
@@ -108,6 +122,7 @@ export class Committer implements Disposable {
       return false;
     }
     this.#alerts = [];
+    this.#text = 0;
     this.#deadLetters = [];
     this.#positions = new Map();
     if (this.isStalled) this.#events.recovered();

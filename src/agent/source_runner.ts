@@ -193,8 +193,9 @@ export class SourceRunner {
       needsAck: batch.ack !== undefined,
     }, events.length >= FULL_BATCH);
     this.#position = batch.position;
-    if (committed !== undefined) await untilAborted(committed, signal);
-    await batch.ack?.();
+    if (committed === undefined) return;
+    const settled = batch.ack === undefined ? committed : committed.then(() => batch.ack!());
+    if (committer.isCrowded) await untilAborted(settled, signal);
   }
 
   #visitor(

@@ -76,13 +76,28 @@ test("Committer holds everything while the state file takes nothing, then commit
     { ...nothing, sourceId: "a", position: "1", alerts: [alert("x")] },
     true,
   );
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(subject.flush(), false);
   assert.equal(subject.isStalled, true);
   const second = subject.add({ ...nothing, sourceId: "b", position: "5" }, false);
   assert.notEqual(second, undefined, "a stalled state file holds up every source");
   await Promise.all([first, second]);
   assert.deepEqual(told, ["STATE_FULL", "recovered", "committed 1"]);
   assert.deepEqual([...state.commits[0]!.positions], [["a", "1"], ["b", "5"]]);
+});
+
+test("Committer makes sources wait when a group is full, and only then", () => {
+  const state = new FakeState();
+  using subject = committer(state);
+  const alerts = Array.from({ length: 255 }, (_, number) => alert(`x${number}`));
+  void subject.add({ ...nothing, sourceId: "a", position: "1", alerts }, true);
+  assert.equal(subject.isCrowded, false);
+  void subject.add({ ...nothing, sourceId: "a", position: "2", alerts: [alert("y")] }, true);
+  assert.equal(subject.isCrowded, true);
+  assert.equal(subject.flush(), true);
+  assert.equal(subject.isCrowded, false);
+  const large = { ...alert("z"), body: "x".repeat(5 << 20) };
+  void subject.add({ ...nothing, sourceId: "a", position: "3", alerts: [large] }, true);
+  assert.equal(subject.isCrowded, true, "by size as well");
 });
 
 test("Committer never commits a position without the alerts before it", async () => {

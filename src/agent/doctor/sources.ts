@@ -1,14 +1,15 @@
 /**
  * Whether each source can be read.
  */
+import { JetStreamApiCodes, type JetStreamManager } from "@nats-io/jetstream";
 import process from "node:process";
 import { dirname } from "node:path";
+import { namesOf } from "../../ingest/nats/consumer.ts";
 import { findLogs } from "../../ingest/evtx/paths.ts";
 import { Discovery } from "../../ingest/tail/discover.ts";
 import { manager } from "../../runtime/nats/jetstream.ts";
 import { apiCode, describeFailure } from "../../runtime/nats/failure.ts";
 import type { NatsConnections } from "../../runtime/nats/connection.ts";
-import { derivedName } from "../../runtime/nats/names.ts";
 import type {
   EvtxSourceSettings,
   FileSourceSettings,
@@ -130,9 +131,10 @@ function socket(path: string): Judgement {
     return pass(`listens at ${path}`);
   }
   const problem = writeProblem(`${dirname(path)}/picket-probe`);
-  return problem === undefined
-    ? pass(`can listen at ${path}`)
-    : fail(`cannot listen at ${path}: ${problem}`, "make the directory, and give it to the service");
+  return problem === undefined ? pass(`can listen at ${path}`) : fail(
+    `cannot listen at ${path}: ${problem}`,
+    "make the directory, and give it to the service",
+  );
 }
 
 async function nats(
@@ -155,27 +157,12 @@ async function nats(
         ),
       ];
     }
-    const jsm = await manager(connection, settings.nats);
-    const stream = settings.stream ?? await jsm.streams.find(settings.subjects[0]!);
-    await jsm.streams.info(stream);
-    const judged = [pass(`stream ${stream} on ${server} is there`)];
-    const durable = settings.durable ?? derivedName("picket", settings.subjects[0]!);
-    try {
-      await jsm.consumers.info(stream, durable);
-    } catch (error) {
-      if (apiCode(error) !== API_NO_CONSUMER) throw error;
-      if (settings.createConsumer === "never") {
-        judged.push(
-          fail(`consumer ${durable} does not exist`, "make it, or set consumer.create: if_missing"),
-        );
-      }
-    }
-    return judged;
+    return await consumer(await manager(connection, settings.nats), settings);
   } catch (error) {
     return [
       fail(
         `${server}: ${describeFailure(error)}`,
-        `make a stream for ${settings.subjects.join(", ")}, or let this user ask for it`,
+        `make the stream ${namesOf(settings).stream}, or let this user ask for it`,
       ),
     ];
   } finally {
@@ -183,5 +170,30 @@ async function nats(
   }
 }
 
+/** The stream and the consumer that the source would use. */
+async function consumer(
+  jsm: JetStreamManager,
+  settings: NatsSourceSettings,
+): Promise<readonly Judgement[]> {
+  const { durable } = namesOf(settings);
+  let { stream } = namesOf(settings);
+  try {
+    await jsm.streams.info(stream);
+  } catch (error) {
+    if (apiCode(error) !== JetStreamApiCodes.StreamNotFound) throw error;
+    if (settings.createStream === true) return [pass(`stream ${stream} will be made`)];
+    if (settings.stream !== undefined) throw error;
+    stream = await jsm.streams.find(settings.subjects[0]!);
+  }
+  try {
+    await jsm.consumers.info(stream, durable);
+  } catch (error) {
+    if (apiCode(error) !== JetStreamApiCodes.ConsumerNotFound) throw error;
+    return settings.createConsumer === "never"
+      ? [fail(`consumer ${durable} does not exist`, "make it, or set consumer.create: if_missing")]
+      : [pass(`stream ${stream} is there, consumer ${durable} will be made`)];
+  }
+  return [pass(`stream ${stream} and consumer ${durable} are there`)];
+}
+
 const CONNECT_MS = 3000;
-const API_NO_CONSUMER = 10_014;
