@@ -23,7 +23,7 @@ const NOT_BLANK = /\S/;
 /**
  * Decodes a line.
  *
- * @param line One record without its line end. JSON may be an object, an array or a scalar.
+ * @param line One record without its line end. JSON must be an object or an array.
  * @param options `syslogOffsetMinutes` and `nowMs` complete the times of syslog lines that tell no
  *   zone or no year.
  * @returns `undefined` for a line of blanks, which is no event and no error.
