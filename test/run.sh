@@ -22,10 +22,29 @@ deno=node_modules/.bin/deno
 # Deno asks nobody for updates and fetches nothing.
 export DENO_NO_UPDATE_CHECK=1 NO_COLOR=1
 
-# What the tests of other decoders need; they skip, and say so, where it is missing.
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v evtxexport >/dev/null; then
-  (apt-get update && apt-get install -y --no-install-recommends libevtx-utils) >/dev/null 2>&1 ||
-    echo "libevtx-utils could not be installed; its comparison will be skipped"
+# What tests compare with or talk to; those that miss theirs skip, and say so.
+declare -A packages=(
+  [evtxexport]=libevtx-utils
+  [nats-server]=nats-server
+  [chromium]=chromium
+  [wine]=wine
+  [x86_64-w64-mingw32-gcc]=gcc-mingw-w64-x86-64
+  [faketime]=faketime
+  [openssl]=openssl
+  [/lib/systemd/systemd-journal-remote]=systemd-journal-remote
+)
+missing=()
+for program in "${!packages[@]}"; do
+  command -v "$program" >/dev/null || missing+=("${packages[$program]}")
+done
+if [ "$fast" = 0 ] && [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "== Installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update >"$log" 2>&1
+  for package in "${missing[@]}"; do
+    apt-get install -y --no-install-recommends "$package" >>"$log" 2>&1 ||
+      echo "$package could not be installed; tests that need it will be skipped"
+  done
 fi
 
 step() { # NAME COMMAND...: one check that passes or fails as a whole
