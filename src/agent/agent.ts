@@ -20,7 +20,7 @@ import type { AgentIdentity } from "./alert_builder.ts";
 import { Committer } from "./committer.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import type { AgentConfig } from "./config/types.ts";
-import { RateCounter, RuleCounters } from "./counters.ts";
+import { LagSamples, RateCounter, RuleCounters } from "./counters.ts";
 import { Reloader } from "./reloader.ts";
 import { RuleManager } from "./rule_manager.ts";
 import { ruleSettings } from "./rule_settings.ts";
@@ -73,6 +73,7 @@ export class Agent {
   readonly startedMs: number;
   readonly eventRate: RateCounter;
   readonly alertRate: RateCounter;
+  readonly lag: LagSamples = new LagSamples();
   readonly #options: AgentOptions;
   readonly #committer: Committer;
   readonly #now: () => number;
@@ -137,6 +138,10 @@ export class Agent {
           for (const { rule_title, level } of results) {
             metrics.onDetectionMatchDetail?.(rule_title, level);
           }
+        },
+        onLag: (seconds, nowMs) => {
+          this.lag.add(seconds, nowMs);
+          metrics.observeEventLag?.(seconds, 1);
         },
         onBatch: (events, parseErrors) => {
           this.eventRate.add(events);

@@ -23,6 +23,8 @@ export interface Rates {
 /** A rule set that changes for months must not fill the memory with rules that are gone. */
 const MAX_RULES = 20_000;
 const MINUTES = [1, 5, 15] as const;
+/** A sample a second of each of some sources, for a minute. */
+const MAX_LAG_SAMPLES = 1000;
 
 /** A count whose rate decays with time. */
 export class RateCounter {
@@ -57,6 +59,25 @@ export class RateCounter {
     }
     const [m1, m5, m15] = this.#rates as [number, number, number];
     return { m1, m5, m15 };
+  }
+}
+
+/** How far events are behind the clock, over the last minute. */
+export class LagSamples {
+  readonly #samples: { readonly atMs: number; readonly seconds: number }[] = [];
+
+  add(seconds: number, nowMs: number): void {
+    this.#samples.push({ atMs: nowMs, seconds });
+    if (this.#samples.length > MAX_LAG_SAMPLES) this.#samples.shift();
+  }
+
+  /** The median in seconds; negative if events come from the future. `null` without any. */
+  median(nowMs: number): number | null {
+    const recent = this.#samples
+      .filter(({ atMs }) => Math.abs(nowMs - atMs) <= 60_000)
+      .map(({ seconds }) => seconds)
+      .sort((left, right) => left - right);
+    return recent[Math.floor(recent.length / 2)] ?? null;
   }
 }
 

@@ -5,7 +5,9 @@ import { getLogger } from "@logtape/logtape";
 import type { StaticLogsource } from "../engine/logsource.ts";
 import type { DetectionResult } from "../engine/result.ts";
 import { jsonText } from "../event/json_text.ts";
+import { parseLine } from "../decode/parse_line.ts";
 import type { LogEvent } from "../event/event.ts";
+import { eventTimestamp } from "../event/facts.ts";
 import type { NewAlert } from "../runtime/alert.ts";
 import type { BatchOptions, BatchVisitor, LogProcessor } from "../runtime/log_processor.ts";
 import type { MetricsHook } from "../runtime/metrics.ts";
@@ -22,6 +24,7 @@ const log = getLogger(["picket", "input"]);
 const STEP_MS = 8;
 /** A batch of this many events came from a source that has more at once. */
 const FULL_BATCH = 1000;
+const LAG_SAMPLE_MS = 1000;
 /** Of a line that is no event, so much is kept in the dead letters. */
 const MAX_KEPT_TEXT = 64 << 10;
 
@@ -44,6 +47,8 @@ export interface RunnerContext {
   readonly onResults: (results: readonly DetectionResult[], nowMs: number) => void;
   /** Called behind each batch with how many events it had, and inputs that were none. */
   readonly onBatch: (events: number, parseErrors: number) => void;
+  /** Called once a second or less with how old an event was when it was read, in seconds. */
+  readonly onLag: (seconds: number, nowMs: number) => void;
 }
 
 export type RunnerState = "running" | "paused" | "ended" | "failed";
@@ -63,6 +68,8 @@ export class SourceRunner {
   #error: string | undefined;
   #events = 0;
   #lastEventMs: number | undefined;
+  /** When the age of an event was looked at last. */
+  #lagMs = 0;
 
   /** @param position The one committed last; `undefined` at first sight. */
   constructor(
@@ -101,6 +108,11 @@ export class SourceRunner {
 
   get events(): number {
     return this.#events;
+  }
+
+  /** Events that were read ahead. */
+  get queued(): number {
+    return this.#queue?.depth ?? 0;
   }
 
   /** When events came last, in Unix milliseconds. */
@@ -183,6 +195,7 @@ export class SourceRunner {
       metrics.observePipelineLatency((performance.now() - startedAt) / 1000);
       this.#events += run.events;
       this.#context.onBatch(run.events, parseErrors);
+      this.#sampleLag(events.at(-1)!);
     }
     for (const notice of notices) alerts.push(this.#builder.notice(notice, now()));
     const committed = committer.add({
@@ -233,6 +246,26 @@ export class SourceRunner {
         ? {}
         : { decoded: (_index: number, event: LogEvent) => this.#tapDecoded(event) }),
     };
+  }
+
+  /** The last event of a batch stands for all of them. */
+  #sampleLag({ payload }: RawEvent): void {
+    const nowMs = this.#context.now();
+    if (Math.abs(nowMs - this.#lagMs) < LAG_SAMPLE_MS) return;
+    this.#lagMs = nowMs;
+    let event: LogEvent | undefined;
+    try {
+      event = typeof payload === "string"
+        ? parseLine(payload, this.#batchOptions.format ?? "auto", {
+          ...this.#batchOptions,
+          nowMs,
+        })
+        : payload;
+    } catch {
+      return; // Counted as a parse error already.
+    }
+    const [eventMs] = event === undefined ? [] : eventTimestamp(event);
+    if (eventMs !== undefined) this.#context.onLag((nowMs - eventMs) / 1000, nowMs);
   }
 
   #tapRaw(events: readonly RawEvent[]): void {

@@ -48,6 +48,8 @@ export interface ViewOptions {
 /** A sink with a backlog that has not delivered for so long has stalled. */
 const STALLED_MS = 15 * 60_000;
 const TOP_RULES = 10;
+/** Events from further in the future mean that a clock is wrong. */
+const MAX_SKEW_SECONDS = 5;
 
 /** Answers of `AgentView` from a running agent. */
 export class LiveView implements AgentView {
@@ -127,12 +129,19 @@ export class LiveView implements AgentView {
   }
 
   #degraded(): Readiness["degraded"] {
-    const { rules, reloader, sinks, sources } = this.#agent;
+    const { lag, rules, reloader, sinks, sources } = this.#agent;
     const found: { code: DegradedReason; message: string }[] = [];
     const last = reloader.history[0];
     if (last !== undefined && !last.ok) {
       const failure = last.components.find(({ outcome }) => outcome === "failed");
       found.push({ code: "last_reload_failed", message: failure?.message ?? "The reload failed" });
+    }
+    const behind = lag.median(Date.now());
+    if (behind !== null && behind < -MAX_SKEW_SECONDS) {
+      const message = `Events come from ${
+        Math.round(-behind)
+      } seconds in the future: a clock is wrong`;
+      found.push({ code: "clock_skew", message });
     }
     if (rules.usesLastGood) {
       const message = "The current rules cannot be loaded; the last good ones are in service";
@@ -161,7 +170,7 @@ export class LiveView implements AgentView {
   }
 
   stats(): Stats {
-    const { eventRate, alertRate, counters, sinks } = this.#agent;
+    const { eventRate, alertRate, counters, sinks, sources } = this.#agent;
     const now = Date.now();
     const backlogs = sinks.status().map(({ backlog }) => backlog);
     return {
@@ -174,14 +183,14 @@ export class LiveView implements AgentView {
         level,
         matches_total: matches,
       })),
-      input_queue_depth: 0,
+      input_queue_depth: sources.runners.reduce((sum, { queued }) => sum + queued, 0),
       outbox: {
         alerts: Math.max(0, ...backlogs.map(({ alerts }) => alerts)),
         bytes: Math.max(0, ...backlogs.map(({ bytes }) => bytes)),
         oldest_seconds: Math.max(0, ...backlogs.map(({ oldestMs }) => oldestMs / 1000)),
       },
       memory_rss_bytes: process.memoryUsage.rss(),
-      event_lag_seconds: null,
+      event_lag_seconds: this.#agent.lag.median(now),
     };
   }
 

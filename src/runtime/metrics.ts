@@ -34,6 +34,8 @@ export interface MetricsHook {
   /** Lines and bytes that a source has read. */
   onInput?(sourceId: string, lines: number, bytes: number): void;
   onCommit?(seconds: number, added: number, duplicates: number, dropped: number): void;
+  /** How long ago, in seconds, `events` events happened when they were read. */
+  observeEventLag?(seconds: number, events: number): void;
   /** The state file could not take a commit for want of room. */
   onDiskFull?(): void;
   onDeadLetters?(stage: string, code: string, count: number): void;

@@ -119,9 +119,9 @@ function configFindings(
       ? warn("there is no configuration file, so nothing is read", "picket config init")
       : pass(files.join(", ")),
     ...warnings.map((problem) => warn(problemText(problem), fixOf(problem))),
-    // Sources, sinks and state are looked at by themselves.
+    // Rules, sources, sinks and state are looked at by themselves.
     ...configHints(loaded, env).filter(({ path }) =>
-      !/^(?:sources|sinks|state)\b.*paths?\b/.test(path)
+      !/^(?:rules|sources|sinks|state)\b.*paths?\b/.test(path)
     )
       .map((problem) => warn(problemText(problem), fixOf(problem))),
     ...(files.length > 0 && config.sources.length === 0
@@ -145,8 +145,7 @@ function configFailures(error: unknown): readonly Finding[] {
   }));
 }
 
-function fixOf({ suggestion, origin }: ConfigProblem): string {
-  if (suggestion !== undefined) return suggestion;
+function fixOf({ origin }: ConfigProblem): string {
   const where = originText(origin);
   return where === "" ? "picket config validate tells more" : `change it at ${where}`;
 }

@@ -18,6 +18,7 @@ import { freeBytes, readProblem, writeProblem } from "./files.ts";
 import { fail, type Judgement, messageOf, pass, warn } from "./finding.ts";
 
 const MAX_LISTED = 3;
+const MAX_MESSAGE = 120;
 const MIB = 2 ** 20;
 /** What the agent keeps free of the disk unless it is configured. */
 const MIN_FREE_BYTES = 256 * MIB;
@@ -48,12 +49,19 @@ export async function checkRules(
   const fix = "picket rules check lists everything that is wrong with them";
   const judge = rules.onError === "fail" ? fail : warn;
   return [
-    pass(`${count} detection rules from ${where}`),
-    ...(errors.length === 0 ? [] : [judge(`${errors.length} errors in rules`, fix)]),
+    pass(`${count} detection rule${count === 1 ? "" : "s"} from ${where}`),
+    ...(errors.length === 0
+      ? []
+      : [judge(`${errors.length} error${errors.length === 1 ? "" : "s"} in rules`, fix)]),
     ...errors.slice(0, MAX_LISTED).map(({ path, line, message }) =>
-      judge(`${path}${line === undefined ? "" : `:${line}`}: ${message}`, fix)
+      judge(`${path}${line === undefined ? "" : `:${line}`}: ${shortened(message)}`, fix)
     ),
   ];
+}
+
+/** Some problems list every word that would have been right. */
+function shortened(message: string): string {
+  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
 }
 
 /** The state file, and room for it. */

@@ -22,7 +22,7 @@ export function sinkCheck(settings: SinkSettings, make: (settings: SinkSettings)
         await sink.probe?.(signal);
         return [pass(`${whereTo(settings)} can be reached`)];
       } catch (error) {
-        return [fail(`${whereTo(settings)}: ${messageOf(error)}`, fixFor(settings, error))];
+        return [fail(`${whereTo(settings)}: ${reasonOf(error)}`, fixFor(settings, error))];
       } finally {
         void sink[Symbol.asyncDispose]();
       }
@@ -75,6 +75,12 @@ function whereTo(settings: SinkSettings): string {
     case "stdout":
       return "standard output";
   }
+}
+
+/** What the sink says, without what the line says already. */
+function reasonOf(error: unknown): string {
+  return messageOf(error).replace(/^(?:Cannot deliver to [^:]+|http sink [^:]+): /, "")
+    .replace("no connection yet", `no answer within ${REACH_MS / 1000} s`);
 }
 
 /** Paths and queries of webhooks are often secrets. */

@@ -52,24 +52,34 @@ export function sourceCheck(settings: SourceSettings, connections: NatsConnectio
 }
 
 function files(settings: FileSourceSettings): readonly Judgement[] {
-  const discovery = new Discovery({ ...settings, readRotated: false });
-  const found = discovery.scan(Date.now(), () => false);
-  const judged: Judgement[] = [];
-  for (const problem of discovery.problems.values()) judged.push(fail(problem, GRANT));
-  const unreadable = found.map(({ path }) => readProblem(path)).filter((one) => one !== undefined);
-  for (const problem of unreadable.slice(0, MAX_LISTED)) judged.push(fail(problem, GRANT));
-  if (unreadable.length > MAX_LISTED) {
-    judged.push(fail(`${unreadable.length - MAX_LISTED} more files cannot be read`, GRANT));
+  const problems = new Set<string>();
+  const absent: string[] = [];
+  const found = new Set<string>();
+  for (const path of settings.paths) {
+    const discovery = new Discovery({ ...settings, paths: [path], readRotated: false });
+    const candidates = discovery.scan(Date.now(), () => false);
+    for (const candidate of candidates) found.add(candidate.path);
+    for (const problem of discovery.problems.values()) problems.add(problem);
+    if (candidates.length === 0 && discovery.problems.size === 0) absent.push(path);
   }
-  if (found.length === 0 && judged.length === 0) {
+  let readable = 0;
+  for (const path of found) {
+    const problem = readProblem(path);
+    if (problem === undefined) readable++;
+    else problems.add(problem);
+  }
+  const judged = [...problems].slice(0, MAX_LISTED).map((problem) => fail(problem, GRANT));
+  if (problems.size > MAX_LISTED) {
+    judged.push(fail(`and ${problems.size - MAX_LISTED} more like that`, GRANT));
+  }
+  if (absent.length > 0) {
     judged.push(
       warn(
-        `no file matches ${settings.paths.join(", ")} yet`,
+        `no file matches ${absent.slice(0, MAX_LISTED).join(", ")} yet`,
         "right if the log comes later; else correct the source's paths",
       ),
     );
   }
-  const readable = found.length - unreadable.length;
   if (readable > 0) judged.push(pass(`${readable} file${readable === 1 ? "" : "s"} readable`));
   return judged;
 }
@@ -78,15 +88,16 @@ function logs({ channels }: EvtxSourceSettings): readonly Judgement[] {
   const places = findLogs(channels);
   const judged: Judgement[] = [];
   for (const { origin, path } of places) {
-    const problem = readProblem(path);
-    if (problem === undefined) continue;
+    const reason = readProblem(path);
+    if (reason === undefined) continue;
+    const problem = origin === path ? reason : `${origin}: ${reason}`;
     judged.push(
       /does not exist/.test(problem)
         ? warn(
-          `${origin}: ${problem}`,
+          problem,
           "right if the log comes later; else install what writes it (Sysmon), or drop the channel",
         )
-        : fail(`${origin}: ${problem}`, GRANT),
+        : fail(problem, GRANT),
     );
   }
   const readable = places.length - judged.length;
@@ -142,11 +153,11 @@ async function nats(
   connections: NatsConnections,
   signal: AbortSignal,
 ): Promise<readonly Judgement[]> {
-  const lease = connections.acquire(settings.nats);
+  const lease = connections.acquire({ ...settings.nats, timeoutMs: CONNECT_MS });
   const server = settings.nats.servers.join(", ");
   try {
     const connection = await lease.link.connected(
-      AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]),
+      AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS + 500)]),
     ).catch(() => undefined);
     if (connection === undefined) {
       const { error = "no answer", failure } = lease.link.status;
