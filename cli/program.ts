@@ -28,8 +28,9 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   process.on("SIGTERM", onSignal);
   try {
     const code = await runWith(args, processIo(interrupt.signal));
-    // Reads that were given up would keep the process alive.
-    if (interrupt.signal.aborted) process.exit(code);
+    // Reads and connections that were given up would keep the process alive.
+    const { givesUp = false } = COMMANDS.find(({ name }) => name === namedIn(args)) ?? {};
+    if (interrupt.signal.aborted || givesUp) process.exit(code);
     return code;
   } finally {
     process.off("SIGINT", onSignal);
@@ -58,6 +59,8 @@ interface CommandEntry {
   readonly summary: string;
   /** Loads its code: who scans does not wait for the agent's, and the other way round. */
   readonly load: () => Promise<MakeCommand>;
+  /** It does not wait for what takes too long. */
+  readonly givesUp?: true;
 }
 
 const COMMANDS: readonly CommandEntry[] = [
@@ -102,6 +105,13 @@ const COMMANDS: readonly CommandEntry[] = [
     group: "Agent:",
     summary: "install and control the agent as a service",
     load: async () => (await import("./commands/service.ts")).serviceCommand,
+  },
+  {
+    name: "doctor",
+    group: "Agent:",
+    summary: "look for what keeps the agent from its work",
+    load: async () => (await import("./commands/doctor.ts")).doctorCommand,
+    givesUp: true,
   },
   {
     name: "config",
@@ -153,6 +163,12 @@ const COMMANDS: readonly CommandEntry[] = [
   },
 ];
 
+/** The command that a command line names, or asks help for. */
+function namedIn(args: readonly string[]): string | undefined {
+  const [first, second] = args.filter((arg) => !arg.startsWith("-"));
+  return first === "help" ? second : first;
+}
+
 /** The program with the code of the command that `args` name; of the others only what help says. */
 async function buildProgram(
   args: readonly string[],
@@ -168,8 +184,7 @@ async function buildProgram(
       "\nExamples:\n  picket scan ./evtx\n  picket scan ./evtx --rules ./sigma/rules -o timeline.csv\n" +
         "  picket run -c picket.yaml",
     );
-  const [first, second] = args.filter((arg) => !arg.startsWith("-"));
-  const named = first === "help" ? second : first;
+  const named = namedIn(args);
   for (const { name, group, summary, load } of COMMANDS) {
     const command = name === named
       ? (await load())(io, exit)
