@@ -92,18 +92,19 @@ const HEADERS = {
   "cache-control": "no-store",
 };
 
-/** The application to serve below `/ui`; see `AdminOptions.ui`. */
+/** The application behind `/ui`; see `AdminOptions.ui`. */
 export function uiApp(): Hono {
   const app = new Hono();
-  app.get("/*", (context) => {
-    const { path } = context.req;
-    // Relative addresses in the page need the slash.
-    if (!path.startsWith("/ui/")) return context.redirect("/ui/", 308);
-    const name = path.slice("/ui/".length);
+  app.use("*", async (context, next) => {
+    await next();
+    for (const [name, value] of Object.entries(HEADERS)) context.res.headers.set(name, value);
+  });
+  app.get("/:name?", (context) => {
+    const name = context.req.path.slice(1);
     const text = Object.hasOwn(UI_FILES, name) ? UI_FILES[name] : undefined;
     if (text === undefined) return context.notFound();
     const type = TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "text/html";
-    return context.body(text, 200, { ...HEADERS, "content-type": `${type}; charset=utf-8` });
+    return context.body(text, 200, { "content-type": `${type}; charset=utf-8` });
   });
   return app;
 }

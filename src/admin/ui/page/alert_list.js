@@ -88,8 +88,10 @@ export class AlertList {
         "span",
         { class: "alert-where" },
         data(item.computer),
-        item.computer !== "" && item.source !== "" ? " / " : "",
-        data(item.source),
+        item.computer === item.source || item.source === "" ? null : [
+          item.computer === "" ? null : " / ",
+          data(item.source),
+        ],
       ),
       h("time", { class: "alert-time", title: utcTime(item.timeMs) }, localTime(item.timeMs)),
     );

@@ -46,10 +46,12 @@ export function duration(seconds) {
     .map(([count, unit]) => `${count} ${unit}`).join(" ");
 }
 
-/** `5 s ago`, `in 3 min`. @param {number} ms Unix milliseconds. @param {number} nowMs */
+/** `5 s ago`, `in 3 min`; beyond two days the local date and time. @param {number} ms Unix milliseconds. @param {number} nowMs */
 export function relative(ms, nowMs) {
   const seconds = (nowMs - ms) / 1000;
   if (Math.abs(seconds) < 1) return "just now";
+  // Nobody counts back 40 days.
+  if (Math.abs(seconds) > 2 * 86_400) return localTime(ms).slice(0, 16);
   return seconds > 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`;
 }
 

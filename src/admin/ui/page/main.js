@@ -6,7 +6,7 @@
  */
 import { hasToken, useToken } from "./api.js";
 import { data, h, patch } from "./dom.js";
-import { duration, plain } from "./format.js";
+import { duration } from "./format.js";
 import { startFeed, stopFeed } from "./live.js";
 import { badge } from "./parts.js";
 import { changed, onChange, refresh, signOut, state } from "./state.js";
@@ -95,6 +95,7 @@ function show(byUser) {
   if (view === undefined) return;
   shown = { name, view: view.mount(root, rest) };
   showNav();
+  revealCurrent();
   if (byUser) {
     heading.focus({ preventScroll: true });
     scrollTo(0, 0);
@@ -187,7 +188,7 @@ function showBar() {
   const id = state.status.value?.agent_id;
   patch(
     element("agent"),
-    id === undefined ? null : h("span", { title: `Agent ${plain(id)}` }, data(id)),
+    id === undefined ? null : h("span", { title: `Agent ${id}` }, data(id)),
   );
   patch(element("health"), state.access === "in" ? healthBadge() : null);
   element("sign-out").hidden = !(state.access === "in" && hasToken());
@@ -244,14 +245,21 @@ function showNav() {
   );
 }
 
+/** On a narrow page the views are a strip that scrolls. */
+function revealCurrent() {
+  const link = nav.querySelector("[aria-current]");
+  if (link === null || nav.scrollWidth <= nav.clientWidth) return;
+  const { left, width } = link.getBoundingClientRect();
+  nav.scrollLeft += left + width / 2 - nav.clientWidth / 2;
+}
+
 /** @param {string} theme */
 function useTheme(theme) {
   const known = THEMES.includes(theme) ? theme : "auto";
   if (known === "auto") delete document.documentElement.dataset["theme"];
   else document.documentElement.dataset["theme"] = known;
   const button = element("theme");
-  button.textContent = known === "auto" ? "Auto" : known === "dark" ? "Dark" : "Light";
-  button.setAttribute("aria-label", `Theme: ${known}. Change it`);
+  patch(button, h("span", { class: "wide" }, "Theme: "), known);
   button.title = "Theme: as the system has it, light, or dark";
   return known;
 }

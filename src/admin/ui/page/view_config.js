@@ -132,16 +132,30 @@ function content(config, failure, show) {
   ];
 }
 
+/**
+ * The path of an inner value as the API writes it: `a.b`, `a[0]`, `a["b.c"]`.
+ *
+ * @param {string} outer
+ * @param {string} key
+ * @param {boolean} isIndex
+ */
+function keyPath(outer, key, isIndex) {
+  if (isIndex) return `${outer}[${key}]`;
+  if (!/^[\w-]+$/.test(key)) return `${outer}[${JSON.stringify(key)}]`;
+  return outer === "" ? key : `${outer}.${key}`;
+}
+
 /** Every value that has an origin of its own, and what has none in one piece. @param {ConfigInfo} config */
 function leavesOf({ config, origins }) {
   /** @type {Leaf[]} */
   const found = [];
   /** @param {unknown} value @param {string} path @param {string} inherited */
   const visit = (value, path, inherited) => {
-    const origin = origins[path] ?? inherited;
-    if (typeof value === "object" && value !== null && Object.keys(value).length > 0) {
+    const own = origins[path];
+    const origin = own ?? inherited;
+    if (own === undefined && typeof value === "object" && value !== null) {
       for (const [key, inner] of Object.entries(value)) {
-        visit(inner, path === "" ? key : `${path}.${key}`, origin);
+        visit(inner, keyPath(path, key, Array.isArray(value)), origin);
       }
     } else if (value !== undefined) found.push({ path, value: inline(value), origin });
   };

@@ -77,6 +77,7 @@ function inputCard(input, update) {
   const canPause = input.state !== "stopped" && input.state !== "failed";
   const why = refusal("inputs:write") ??
     (busy.has(input.id) ? "In progress" : canPause ? undefined : "It does not run");
+  const counts = Object.entries(input.counts);
   return h(
     "section",
     { class: "card", key: input.id },
@@ -95,14 +96,22 @@ function inputCard(input, update) {
       ["Events", number(input.events_total)],
       ["Last event", ago(input.last_event === null ? null : input.last_event * 1000)],
       ...Object.entries(input.lag).map((entry) => lagRow(entry)),
-      ...Object.entries(input.counts).map((entry) => countRow(entry)),
-      [
-        "Position",
-        input.position === null
-          ? h("span", { class: "faint" }, "none committed")
-          : h("code", { class: "clip" }, data(input.position)),
-      ],
+      ...counts.filter(([, value]) => value > 0).map(countRow),
     ]),
+    h(
+      "details",
+      { class: "rest" },
+      h("summary", null, "Position and other counts"),
+      facts([
+        ...counts.filter(([, value]) => value === 0).map(countRow),
+        [
+          "Position",
+          input.position === null
+            ? h("span", { class: "faint" }, "none committed")
+            : h("code", { class: "clip" }, data(input.position)),
+        ],
+      ]),
+    ),
     h(
       "div",
       { class: "buttons" },

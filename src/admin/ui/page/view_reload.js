@@ -192,7 +192,7 @@ function resultOf(result) {
         h(
           "li",
           { key: component.name },
-          badge(TONES[component.outcome], component.outcome.replaceAll("_", " ")),
+          badge(TONES[component.outcome], outcomeText(component.outcome, result.dry_run)),
           " ",
           data(component.name),
           component.message === undefined
@@ -203,6 +203,22 @@ function resultOf(result) {
     ),
     diff(result),
   );
+}
+
+/** @param {keyof typeof TONES} outcome @param {boolean} isDry */
+function outcomeText(outcome, isDry) {
+  if (!isDry) return outcome.replaceAll("_", " ");
+  switch (outcome) {
+    case "reloaded":
+      return "would be reloaded";
+    case "failed":
+      return "would fail";
+    case "needs_restart":
+      return "would need a restart";
+    case "unchanged":
+    case "skipped":
+      return outcome;
+  }
 }
 
 /** @param {ReloadResult} result */

@@ -135,7 +135,7 @@ class RulesView {
       found.length === rules.length
         ? plural(rules.length, "rule")
         : `${number(found.length)} of ${plural(rules.length, "rule")}`,
-      this.#path === "" ? null : [" from ", h("span", { class: "path" }, data(this.#path))],
+      this.#path === "" ? null : h("span", null, "from ", data(this.#path)),
     );
     patch(this.#problems, this.#failures.length === 0 ? null : problems(this.#failures));
     patch(this.#table, this.#rows(found, rules.length));
@@ -164,10 +164,10 @@ class RulesView {
             null,
             this.#sortHead("level", "Level"),
             this.#sortHead("title", "Rule"),
-            h("th", { scope: "col" }, "Log source"),
+            h("th", { scope: "col", class: "extra" }, "Log source"),
             this.#sortHead("hits", "Hits"),
             this.#sortHead("last", "Last match"),
-            h("th", { scope: "col" }, "Status"),
+            h("th", { scope: "col", class: "extra" }, "Status"),
           ),
         ),
         h("tbody", null, found.slice(0, this.#limit).map((rule) => this.#row(rule))),
@@ -229,14 +229,14 @@ class RulesView {
           ? h("p", { class: "error" }, data(rule.error), " ", where(rule))
           : null,
       ),
-      h("td", { class: "faint", "data-label": "Log source" }, data(logsource)),
+      h("td", { class: "faint source extra", "data-label": "Log source" }, data(logsource)),
       h("td", { class: "figure", "data-label": "Hits" }, number(rule.matches_total)),
       h(
         "td",
         { "data-label": "Last match" },
         ago(rule.last_match === null ? null : rule.last_match * 1000),
       ),
-      h("td", null, badge(STATUS_TONE[rule.status], rule.status)),
+      h("td", { class: "extra" }, badge(STATUS_TONE[rule.status], rule.status)),
     );
   }
 
@@ -388,7 +388,7 @@ function where({ file, line }) {
 function problems(failures) {
   return h(
     "details",
-    { class: "notice notice-bad" },
+    { class: "notice notice-bad spaced" },
     h(
       "summary",
       null,

@@ -86,13 +86,13 @@ function sinkCard(sink, update) {
         "Oldest",
         backlog.alerts === 0
           ? h("span", { class: "faint" }, "none")
-          : `waits for ${duration(backlog.oldest_seconds)}`,
+          : duration(backlog.oldest_seconds),
       ],
       ["Last success", ago(sink.last_success === null ? null : sink.last_success * 1000)],
       ["Last error", ago(sink.last_error === null ? null : sink.last_error * 1000)],
       ...sink.next_try === null
         ? []
-        : [/** @type {[string, Element]} */ (["Next try", ago(sink.next_try * 1000)])],
+        : [/** @type {[string, Element]} */ (["Next try", nextTry(sink.next_try * 1000)])],
       [
         "Dead letters",
         sink.dead_letters === 0 ? "none" : h("strong", { class: "bad" }, number(sink.dead_letters)),
@@ -118,6 +118,11 @@ function sinkCard(sink, update) {
       }),
     ),
   );
+}
+
+/** What is due is under way, even if the state that tells so is a second old. @param {number} ms */
+function nextTry(ms) {
+  return ms <= Date.now() ? "now" : ago(ms);
 }
 
 /** @param {string} id @param {() => void} update */
