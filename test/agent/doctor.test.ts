@@ -190,7 +190,7 @@ test("runCheck() ends a check that does not end by itself", async () => {
 
 test("runCheck() makes a failure of whatever is thrown", async () => {
   await fc.assert(fc.asyncProperty(
-    fc.anything(),
+    fc.anything({ withNullPrototype: true }),
     fc.boolean(),
     async (thrown, isSync) => {
       const findings = await runCheck({

@@ -36,7 +36,12 @@ export function fail(message: string, fix: string): Judgement {
 }
 
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message;
+  try {
+    return String(error);
+  } catch {
+    return "it failed without saying why"; // An object that cannot be made a text.
+  }
 }
 
 /** A check that hangs must not keep the others from being told. */
