@@ -261,7 +261,15 @@ export { type BatchPhase, type MetricsHook, noopMetrics } from "./src/runtime/me
 
 // --- the whole agent ------------------------------------------------------------------------------
 
-export { type ComposeOptions, type RunningAgent, startAgent } from "./src/agent/compose.ts";
+export {
+  embedAgent as startAgent,
+  type EmbeddedAgent,
+  type EmbedOptions,
+  type ReadConfig,
+  readConfig as loadConfig,
+  type ReloadedPart,
+} from "./src/agent/embed.ts";
+export type { LoadConfigOptions } from "./src/agent/config/load.ts";
 export type {
   AgentConfig,
   ApiAddress,
@@ -276,7 +284,6 @@ export { ConfigError, type ConfigProblem } from "./src/agent/config/problems.ts"
 export type { ConfigValue, KeyPath, Origin } from "./src/agent/config/tree.ts";
 export type { Surroundings } from "./src/agent/config/discover.ts";
 export type { Environment } from "./src/agent/config/secret.ts";
-export { loadConfig, type LoadConfigOptions, type LoadedConfig } from "./src/agent/config/load.ts";
 
 // --- failures -------------------------------------------------------------------------------------
 
