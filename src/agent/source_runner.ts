@@ -49,6 +49,8 @@ export interface RunnerContext {
   readonly onBatch: (events: number, parseErrors: number) => void;
   /** Called once a second or less with how old an event was when it was read, in seconds. */
   readonly onLag: (seconds: number, nowMs: number) => void;
+  /** Called when the source has come to its end by itself. */
+  readonly onEnd: () => void;
 }
 
 export type RunnerState = "running" | "paused" | "ended" | "failed";
@@ -65,6 +67,10 @@ export class SourceRunner {
   #stop = new AbortController();
   #queue: SourceQueue | undefined;
   #state: RunnerState = "paused";
+  /** Calls of `pause` that have not resolved. */
+  #pausing = 0;
+  /** `start` was called behind the last of them. */
+  #isWanted = false;
   #error: string | undefined;
   #events = 0;
   #lastEventMs: number | undefined;
@@ -120,13 +126,12 @@ export class SourceRunner {
     return this.#lastEventMs;
   }
 
-  /** Resolves when the source has ended, failed or been stopped. */
-  get finished(): Promise<void> {
-    return this.#running;
-  }
-
-  /** Reads on from where it stopped. */
+  /** Reads on from where it stopped; once it has, if it is just being paused. */
   start(): void {
+    if (this.#pausing > 0) {
+      this.#isWanted = true;
+      return;
+    }
     if (this.#state === "running") return;
     this.#stop = new AbortController();
     this.#state = "running";
@@ -139,13 +144,16 @@ export class SourceRunner {
    * read again loses nothing by what is dropped then. Resolves when the source is closed.
    */
   async pause(budgetMs: number): Promise<void> {
+    this.#pausing++;
+    this.#isWanted = false;
     this.#queue?.stop();
     const abort = (): void =>
       this.#stop.abort(new DOMException("The source was stopped", "AbortError"));
     const timer = setTimeout(abort, budgetMs);
     await this.#running;
     clearTimeout(timer);
-    if (this.#state === "ended") this.#state = "paused";
+    this.#pausing--;
+    if (this.#pausing === 0 && this.#isWanted) this.start();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -162,7 +170,8 @@ export class SourceRunner {
         },
       });
       for await (const batch of queue) await this.#process(batch, signal);
-      this.#state = "ended";
+      // A source that is told to stop ends in the same way as one that has nothing left.
+      this.#state = this.#pausing > 0 ? "paused" : "ended";
     } catch (error) {
       this.#state = "paused";
       if (signal.aborted) return;
@@ -170,6 +179,7 @@ export class SourceRunner {
       this.#error = error instanceof Error ? error.message : String(error);
       log.error("A source has failed", { source: this.source.id, reason: this.#error });
     }
+    if (this.#state === "ended") this.#context.onEnd();
   }
 
   /** One batch: its alerts and the position behind it become one contribution to a commit. */

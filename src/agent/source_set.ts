@@ -18,7 +18,7 @@ interface RunningSource {
 }
 
 export interface SourceSetOptions {
-  readonly context: RunnerContext;
+  readonly context: Omit<RunnerContext, "onEnd">;
   readonly agent: AgentIdentity;
   /** `output.native_ids` of the configuration. */
   readonly addIds: boolean;
@@ -36,6 +36,7 @@ export interface SourceSetOptions {
 export class SourceSet {
   readonly #options: SourceSetOptions;
   #running = new Map<string, RunningSource>();
+  #isStopped = false;
 
   constructor(options: SourceSetOptions) {
     this.#options = options;
@@ -94,12 +95,12 @@ export class SourceSet {
       { id: settings.id, kind: source.kind, labels: settings.labels ?? {} },
       addIds,
     );
-    const runner = new SourceRunner(source, settings, position(settings.id), builder, context);
+    const runner = new SourceRunner(source, settings, position(settings.id), builder, {
+      ...context,
+      onEnd,
+    });
     this.#running.set(settings.id, { key, runner, pausedBy: undefined });
     runner.start();
-    void runner.finished.then(() => {
-      if (runner.state === "ended") onEnd();
-    });
     log.info("Event source started", { source: settings.id, type: settings.type });
   }
 
@@ -112,15 +113,18 @@ export class SourceSet {
     return true;
   }
 
+  /** Reads on; `false` if there is no source of this id, or all have been stopped. */
   resume(id: string): boolean {
     const one = this.#running.get(id);
-    if (one === undefined) return false;
+    if (one === undefined || this.#isStopped) return false;
     one.pausedBy = undefined;
     one.runner.start();
     return true;
   }
 
+  /** Stops all of them for good. */
   async stop(budgetMs: number): Promise<void> {
+    this.#isStopped = true;
     await Promise.all(this.runners.map((runner) => runner.pause(budgetMs)));
   }
 }
