@@ -154,15 +154,28 @@ function isRounded(value: Value): boolean {
  * @throws {DecodeError} `DECODE_JSON` if `text` is not JSON or not an object or array.
  */
 export function decodeJson(text: string): JsonEvent {
-  let root: Value;
-  try {
-    root = JSON.parse(text) as Value;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DecodeError("DECODE_JSON", `Cannot decode JSON: ${reason}`, { cause: error });
-  }
+  const root = parse(text);
   if (typeof root !== "object" || root === null) {
     throw new DecodeError("DECODE_JSON", "Cannot decode JSON: an event must be an object");
   }
   return new JsonEvent(root, text);
+}
+
+/**
+ * Decodes a line that is known to be JSON, where a text or number by itself is an event without
+ * fields.
+ *
+ * @throws {DecodeError} `DECODE_JSON` if `text` is not JSON.
+ */
+export function decodeJsonLine(text: string): JsonEvent {
+  return new JsonEvent(parse(text), text);
+}
+
+function parse(text: string): Value {
+  try {
+    return JSON.parse(text) as Value;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DecodeError("DECODE_JSON", `Cannot decode JSON: ${reason}`, { cause: error });
+  }
 }

@@ -5,7 +5,7 @@
  */
 import type { LogEvent } from "../event/event.ts";
 import { PlainEvent } from "./flat_event.ts";
-import { DecodeError, decodeJson } from "./json.ts";
+import { DecodeError, decodeJson, decodeJsonLine } from "./json.ts";
 import { decodeSyslog, parseSyslog, syslogEvent, type SyslogOptions } from "./syslog.ts";
 
 /**
@@ -19,16 +19,18 @@ export type LineFormat = typeof LINE_FORMATS[number];
 export type LineOptions = SyslogOptions;
 
 const NOT_BLANK = /\S/;
+/** What some editors and Windows programs begin files with: part of no record. */
+const BYTE_ORDER_MARK = "\ufeff";
 
 /**
  * Decodes a line.
  *
- * @param line One record without its line end. JSON must be an object or an array.
+ * @param line One record without its line end; a byte order mark in front of it counts as nothing.
  * @param options `syslogOffsetMinutes` and `nowMs` complete the times of syslog lines that tell no
  *   zone or no year.
  * @returns `undefined` for a line of blanks, which is no event and no error.
- * @throws {DecodeError} `DECODE_JSON` if `format` is `json` and the line is not; the other formats
- *   take every line.
+ * @throws {DecodeError} `DECODE_JSON` if `format` is `json` and the line is not; a JSON text or
+ *   number is an event without fields. The other formats take every line.
  */
 export function parseLine(
   line: string,
@@ -36,15 +38,16 @@ export function parseLine(
   options: LineOptions = {},
 ): LogEvent | undefined {
   if (!NOT_BLANK.test(line)) return undefined;
+  const text = line.startsWith(BYTE_ORDER_MARK) ? line.slice(1) : line;
   switch (format) {
     case "json":
-      return decodeJson(line);
+      return decodeJsonLine(text);
     case "syslog":
-      return decodeSyslog(line, options);
+      return decodeSyslog(text, options);
     case "plain":
-      return new PlainEvent(line);
+      return new PlainEvent(text);
     case "auto":
-      return parseAny(line, options);
+      return parseAny(text, options);
   }
 }
 
