@@ -13,8 +13,10 @@ import { levelBadge } from "./parts.js";
 
 export class AlertList {
   element = h("ol", { class: "alerts", "aria-label": "Alerts, newest first" });
-  /** @type {Map<string, HTMLButtonElement>} */
+  /** The rows that are shown. @type {Map<string, HTMLButtonElement>} */
   #rows = new Map();
+  /** Also those that a filter hides: making a thousand takes longer than typing a letter. @type {Map<string, HTMLButtonElement>} */
+  #made = new Map();
   /** @type {(item: AlertItem, isOpened: boolean) => void} */
   #onSelect;
   /** @type {string | undefined} */
@@ -51,6 +53,7 @@ export class AlertList {
     this.element.prepend(fragment);
     while (this.#rows.size > MAX_ALERTS) this.#dropLast();
     if (this.#reachable === undefined) this.#reach(this.element.querySelector("button"));
+    if (this.#made.size > 2 * MAX_ALERTS) this.#made = new Map(this.#rows);
   }
 
   /** Marks a row, wherever the focus is. @param {string | undefined} id */
@@ -69,13 +72,21 @@ export class AlertList {
 
   /** @param {AlertItem} item */
   #row(item) {
+    const row = this.#made.get(item.id) ?? this.#make(item);
+    this.#made.set(item.id, row);
+    this.#rows.set(item.id, row);
+    row.tabIndex = -1;
+    this.#mark(item.id, item.id === this.#selected);
+    return h("li", null, row);
+  }
+
+  /** @param {AlertItem} item @returns {HTMLButtonElement} */
+  #make(item) {
     const row = h(
       "button",
       {
         type: "button",
         class: "alert",
-        tabindex: "-1",
-        "aria-current": item.id === this.#selected ? "true" : undefined,
         onclick: () => this.#onSelect(item, true),
         onfocus: () => {
           this.#reach(row);
@@ -96,8 +107,7 @@ export class AlertList {
       h("time", { class: "alert-time", title: utcTime(item.timeMs) }, localTime(item.timeMs)),
     );
     row.dataset["id"] = item.id;
-    this.#rows.set(item.id, row);
-    return h("li", null, row);
+    return row;
   }
 
   #dropLast() {

@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="dom" />
 /**
- * Alerts as they come: kept, told apart by their ids, handed on once a frame.
+ * Alerts as they come: kept, told apart by their ids, handed on together.
  *
  * The stream begins behind 0, so the agent sends the alerts it has kept and then those it commits,
  * and after a broken connection those that were missed: one way for all of them.
@@ -30,6 +30,8 @@ import { backoff, readEvents } from "./stream.js";
 
 /** The agent keeps as many. */
 export const MAX_ALERTS = 1000;
+/** A burst changes the list so often: nobody reads faster, and every change moves all rows. */
+const FLUSH_MS = 250;
 /** The agent sends a comment every 15 s; after two that have not come the connection is dead. */
 const SILENCE_MS = 40_000;
 const POLL_MS = 3000;
@@ -54,6 +56,7 @@ const known = new Set();
 /** @type {AlertItem[]} */
 let pending = [];
 let isScheduled = false;
+let flushedAt = 0;
 let lastSeq = 0;
 /** @type {AbortController | undefined} */
 let running;
@@ -183,6 +186,12 @@ function take(seq, body) {
   if (pending.length > 2 * MAX_ALERTS) pending.splice(0, MAX_ALERTS);
   if (isScheduled) return;
   isScheduled = true;
+  const wait = flushedAt + FLUSH_MS - performance.now();
+  if (wait > 0) setTimeout(schedule, wait);
+  else schedule();
+}
+
+function schedule() {
   // A page in the background gets no frames, but its list must not grow without bound.
   if (document.hidden) setTimeout(flush, 500);
   else requestAnimationFrame(flush);
@@ -190,6 +199,7 @@ function take(seq, body) {
 
 function flush() {
   isScheduled = false;
+  flushedAt = performance.now();
   const added = pending.slice(-MAX_ALERTS);
   pending = [];
   if (added.length === 0) return;
