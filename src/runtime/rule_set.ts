@@ -7,6 +7,7 @@
  * on disk as the last good rules.
  */
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { decodeBundle, encodeBundle, readBundleHeader } from "../engine/bundle.ts";
 import { jsonText } from "../event/json_text.ts";
 import { assembleRules } from "../sigma/assemble.ts";
@@ -19,7 +20,7 @@ import type {
   RuleCollection,
   RuleProblem,
 } from "../sigma/rule.ts";
-import { bundledFile, readRuleFiles } from "./load_rules.ts";
+import { bundledFile, readRuleFiles, type RuleFiles } from "./load_rules.ts";
 
 /** Where rules come from. */
 export interface RuleSetRequest {
@@ -78,20 +79,18 @@ const PACK_LEVEL = 1;
  * in `problems`.
  */
 export function compileRuleSet(request: RuleSetRequest): CompiledRuleSet {
-  const { paths, bundle, bundleKey } = request;
-  const { files, fileCount } = readRuleFiles(paths, bundleKey === undefined ? {} : { bundleKey });
-  const all = bundle === undefined
-    ? files
-    : [bundledFile(MEMORY_PATH, decodeBundle(bundle)), ...files];
+  const sole = soleBundle(request);
+  const { files, fileCount } = sole === undefined
+    ? readAll(request)
+    : { files: [bundledFile(MEMORY_PATH, decodeBundle(sole))], fileCount: 1 };
   const content = {
-    rules: all.flatMap(({ rules }) => rules),
-    correlations: all.flatMap(({ correlations }) => correlations),
-    filters: all.flatMap(({ filters }) => filters),
+    rules: files.flatMap(({ rules }) => rules),
+    correlations: files.flatMap(({ correlations }) => correlations),
+    filters: files.flatMap(({ filters }) => filters),
   };
-  const { problems } = assembleRules(all);
-  const isBundleAlone = bundle !== undefined && paths.length === 0;
+  const { problems } = assembleRules(files);
   const failed = problems.filter(({ severity }) => severity === "error").length;
-  const packed = isBundleAlone ? bundle : encodeBundle(content, failed, undefined, PACK_LEVEL);
+  const packed = sole ?? encodeBundle(content, failed, undefined, PACK_LEVEL);
   return {
     bundle: packed,
     sha256: readBundleHeader(packed).sha256,
@@ -101,8 +100,31 @@ export function compileRuleSet(request: RuleSetRequest): CompiledRuleSet {
       ...content.filters.map(summary),
     ],
     problems,
-    fileCount: fileCount + (bundle === undefined ? 0 : 1),
+    fileCount,
   };
+}
+
+function readAll({ paths, bundle, bundleKey }: RuleSetRequest): RuleFiles {
+  const read = readRuleFiles(paths, bundleKey === undefined ? {} : { bundleKey });
+  if (bundle === undefined) return read;
+  const files = [bundledFile(MEMORY_PATH, decodeBundle(bundle)), ...read.files];
+  return { files, fileCount: read.fileCount + 1 };
+}
+
+/**
+ * The bundle that the request amounts to, if that is all: it need not be packed again. It has been
+ * checked; one that is not sound is left to `readAll`, which tells why.
+ */
+function soleBundle({ paths, bundle, bundleKey }: RuleSetRequest): Uint8Array | undefined {
+  if (paths.length === 0) return bundle;
+  if (bundle !== undefined || paths.length > 1 || !paths[0]!.endsWith(".bundle")) return undefined;
+  try {
+    const bytes = readFileSync(paths[0]!);
+    decodeBundle(bytes, bundleKey);
+    return bytes;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Which of the rules are taken. */
