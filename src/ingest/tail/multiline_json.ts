@@ -87,7 +87,9 @@ export class JsonJoiner implements Joiner {
   /** Steps over what stands between values; returns where the next one begins or the line ends. */
   #nextValue(text: string, from: number, offset: number, end: number): number {
     const code = text.charCodeAt(from);
-    if (code <= 0x20 || (this.#inArray && code === COMMA)) return from + 1;
+    // A stray brace in an array is no value and would be none for ever.
+    const isBetween = code === COMMA || code === CLOSE_OBJECT;
+    if (code <= 0x20 || (this.#inArray && isBetween)) return from + 1;
     if (this.#inArray && code === CLOSE_ARRAY) {
       this.#inArray = false;
       return from + 1;
