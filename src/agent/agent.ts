@@ -26,6 +26,7 @@ import { RuleManager } from "./rule_manager.ts";
 import { ruleSettings } from "./rule_settings.ts";
 import { SinkSet } from "./sink_set.ts";
 import { SourceSet } from "./source_set.ts";
+import { Turns } from "./turns.ts";
 
 const log = getLogger(["picket", "agent"]);
 
@@ -129,6 +130,7 @@ export class Agent {
       context: {
         processor: () => this.rules.processor,
         committer: this.#committer,
+        turns: new Turns(),
         metrics,
         taps: this.events,
         keepParseErrors: config.deadLetters.keepParseErrors,

@@ -17,11 +17,10 @@ import type { SourceCommon } from "../runtime/settings.ts";
 import { type SourceQueue, spawnSource } from "../runtime/spawn_source.ts";
 import type { AlertBuilder } from "./alert_builder.ts";
 import type { Committer } from "./committer.ts";
+import type { Turns } from "./turns.ts";
 
 const log = getLogger(["picket", "input"]);
 
-/** Evaluation gives way to everything else this often. */
-const STEP_MS = 8;
 /** A batch of this many events came from a source that has more at once. */
 const FULL_BATCH = 1000;
 const LAG_SAMPLE_MS = 1000;
@@ -39,6 +38,8 @@ export interface RunnerContext {
   /** The processor that the next batch is evaluated with. */
   readonly processor: () => LogProcessor;
   readonly committer: Committer;
+  /** Shared by all sources. */
+  readonly turns: Turns;
   readonly metrics: MetricsHook;
   readonly taps: Taps;
   readonly keepParseErrors: boolean;
@@ -184,7 +185,7 @@ export class SourceRunner {
 
   /** One batch: its alerts and the position behind it become one contribution to a commit. */
   async #process(batch: EventBatch, signal: AbortSignal): Promise<void> {
-    const { committer, metrics, now } = this.#context;
+    const { committer, metrics, now, turns } = this.#context;
     const { events, notices = [] } = batch;
     const alerts: NewAlert[] = [];
     const deadLetters: NewDeadLetter[] = [];
@@ -198,9 +199,11 @@ export class SourceRunner {
         this.#visitor(events, alerts, deadLetters, () => parseErrors++),
       );
       const startedAt = performance.now();
-      while (!run.step(STEP_MS)) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
+      let isFinished = false;
+      while (!isFinished) {
+        const forMs = await turns.take();
         signal.throwIfAborted();
+        isFinished = run.step(forMs);
       }
       metrics.observePipelineLatency((performance.now() - startedAt) / 1000);
       this.#events += run.events;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Committer } from "../../src/agent/committer.ts";
 import { SourceSet } from "../../src/agent/source_set.ts";
+import { Turns } from "../../src/agent/turns.ts";
 import { LogProcessor } from "../../src/runtime/log_processor.ts";
 import { noopMetrics } from "../../src/runtime/metrics.ts";
 import type { EventBatch, EventSource } from "../../src/runtime/plugin.ts";
@@ -70,6 +71,7 @@ function rig(): Rig {
       context: {
         processor: () => processor,
         committer,
+        turns: new Turns(),
         metrics: noopMetrics,
         taps: { raw: new Set(), decoded: new Set() },
         keepParseErrors: false,
