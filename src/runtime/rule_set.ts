@@ -175,12 +175,22 @@ function meaning(rule: DetectionRule | CorrelationRule | FilterRule): unknown {
   const said = { title, id, level, status, tags, customAttributes, falsepositives };
   switch (rule.kind) {
     case "detection": // Its members may be unpacked on demand, so it cannot be spread.
-      return [said, rule.logsource, rule.selections, rule.conditions];
+      return [said, rule.logsource, placeless(rule.selections), rule.conditions];
     case "filter":
-      return [said, rule.logsource, rule.targets, rule.selections, rule.conditions];
+      return [said, rule.logsource, rule.targets, placeless(rule.selections), rule.conditions];
     case "correlation": {
       const { origin: _, ...all } = rule;
       return all;
     }
   }
+}
+
+/** A copy without the `position` of selections and items, which a line above them changes. */
+function placeless(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(placeless);
+  return Object.fromEntries(
+    Object.entries(value).filter(([key]) => key !== "position")
+      .map(([key, member]) => [key, placeless(member)]),
+  );
 }
