@@ -162,7 +162,7 @@ async function open(
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("console", (message) => {
-    const isRefusal = /Failed to load resource.*(?:40[13]|ERR_)/.test(message.text());
+    const isRefusal = /Failed to load resource.*(?:40[139]|ERR_)/.test(message.text());
     if (message.type() !== "log" && !isRefusal) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
@@ -237,6 +237,23 @@ test("a live alert appears within two seconds, hostile texts stay texts", { skip
   await page.getByText("No alert fits the filter").waitFor();
   await page.getByRole("button", { name: "Show all" }).click();
   await page.locator(".alert").first().waitFor();
+});
+
+test("a page that gets no stream asks every few seconds", { skip }, async () => {
+  const stage = await trusting();
+  await using first = await open(stage, "alerts");
+  await using second = await open(stage, "alerts");
+  for (const { page } of [first, second]) {
+    await page.getByText("Live", { exact: true }).waitFor();
+  }
+  // The agent serves two streams (`tail.max_sessions`).
+  await using third = await open(stage, "alerts");
+  await third.page.getByText("Every 3 s").waitFor();
+  const rows = third.page.locator(".alert");
+  await rows.first().waitFor();
+  const before = await rows.count();
+  stage.log("evil polled");
+  await rows.nth(before).waitFor();
 });
 
 test("an input is paused and resumed", { skip }, async () => {
@@ -447,4 +464,15 @@ test("signing in, what a token may not do, and an agent that comes back", { skip
   assert.equal(await page.evaluate(() => sessionStorage.length + localStorage.length), 0);
   await page.reload();
   await page.getByLabel("API token").waitFor();
+
+  // Unless it is asked for; signing out forgets it.
+  await field.fill(READER);
+  await page.getByLabel("Keep it until this tab is closed").check();
+  await page.keyboard.press("Enter");
+  await page.getByText("2 alerts", { exact: true }).waitFor();
+  await page.reload();
+  await page.getByText("2 alerts", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("API token").waitFor();
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
 });

@@ -4,6 +4,7 @@
  * One alert in full: where it comes from, what matched, the event.
  */
 import { data, h } from "./dom.js";
+import { words } from "./format.js";
 import { inline, parseExact, pretty } from "./json_text.js";
 import { copyButton, facts, levelBadge, time } from "./parts.js";
 
@@ -153,7 +154,7 @@ function fieldRow({ field, value, matcher, pattern, negated }, hasPattern) {
       ? h(
         "td",
         { class: "value" },
-        h("span", { class: "faint" }, negated === true ? "not " : "", `${inline(matcher)} `),
+        h("span", { class: "faint" }, negated === true ? "not " : "", `${words(inline(matcher))} `),
         data(inline(pattern)),
       )
       : null,

@@ -36,7 +36,7 @@ const FLUSH_MS = 250;
 const SILENCE_MS = 40_000;
 const POLL_MS = 3000;
 /** How long to poll before asking for a stream again. */
-const STREAM_RETRY_MS = 60_000;
+const STREAM_RETRY_MS = 15_000;
 
 export const feed = {
   /** Oldest first. @type {AlertItem[]} */

@@ -260,6 +260,7 @@ function useTheme(theme) {
   else document.documentElement.dataset["theme"] = known;
   const button = element("theme");
   patch(button, h("span", { class: "wide" }, "Theme: "), known);
+  button.setAttribute("aria-label", `Theme: ${known}`);
   button.title = "Theme: as the system has it, light, or dark";
   return known;
 }

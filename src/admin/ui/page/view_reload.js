@@ -142,14 +142,17 @@ class ReloadView {
           }),
         ),
         this.#failure === undefined ? null : failureNotice(this.#failure),
+        // Only the outcome is read out: a list of a thousand rules is for those who look for it.
         h(
-          "div",
-          { role: "status", "aria-live": "polite" },
+          "p",
+          { role: "status", class: this.#isStillRunning ? "notice" : "unseen" },
           this.#isStillRunning
-            ? h("p", { class: "notice" }, "The reload takes long; the history below will have it.")
-            : null,
-          this.#result === undefined ? null : resultOf(this.#result),
+            ? "The reload takes long; the history below will have it."
+            : this.#result === undefined
+            ? ""
+            : titleOf(this.#result),
         ),
+        this.#result === undefined ? null : resultOf(this.#result),
       ),
       card(
         { title: "History", aside: h("span", { class: "faint" }, "the last 20") },
@@ -165,20 +168,20 @@ class ReloadView {
 }
 
 /** @param {ReloadResult} result */
+function titleOf({ dry_run: isDry, ok, rules }) {
+  const isNothing = rules.added_total + rules.removed_total + rules.changed_total === 0;
+  if (isDry) return isNothing ? "No rule would change" : "This would change";
+  if (!ok) return "The reload failed; what was in service still is";
+  return isNothing ? "Reloaded; no rule has changed" : "Reloaded";
+}
+
+/** @param {ReloadResult} result */
 function resultOf(result) {
   const { rules, components } = result;
-  const isNothing = rules.added_total + rules.removed_total + rules.changed_total === 0;
-  const title = result.dry_run
-    ? isNothing ? "No rule would change" : "This would change"
-    : !result.ok
-    ? "The reload failed; what was in service still is"
-    : isNothing
-    ? "Reloaded; no rule has changed"
-    : "Reloaded";
   return h(
     "div",
     { class: "reload-result", key: `${result.dry_run} ${result.id} ${result.started}` },
-    h("h3", null, title),
+    h("h3", null, titleOf(result)),
     h(
       "p",
       { class: "hint" },

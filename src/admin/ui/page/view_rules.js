@@ -48,7 +48,7 @@ export const rulesView = {
 
 class RulesView {
   #root;
-  #tools = h("div", { class: "tools", role: "search" });
+  #tools = h("div", { class: "tools rules-tools", role: "search" });
   #note = h("div", { class: "note" });
   #problems = h("div", null);
   #table = h("div", null);
