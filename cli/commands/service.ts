@@ -144,14 +144,19 @@ export async function serviceUninstall(options: ServiceOptions, io: CliIo): Prom
   const manager = serviceManager(io.env);
   const name = nameOf(options, manager);
   const { steps, kept } = manager.uninstall(name);
-  if (!options.dryRun) {
-    const { installed } = await ask(manager, name);
-    if (!installed) {
-      io.err(`error: there is no service ${name}`);
-      return EXIT.usage;
-    }
+  const { dryRun } = options;
+  const { installed, state } = dryRun
+    ? { installed: true, state: "running" }
+    : await ask(manager, name);
+  if (!installed) {
+    io.err(`error: there is no service ${name}`);
+    return EXIT.usage;
   }
-  const code = await perform(steps, options.dryRun, io);
+  if (state === "running" || state === "starting") {
+    const stopped = await serviceControl("stop", options, io);
+    if (stopped !== EXIT.ok) return stopped;
+  }
+  const code = await perform(steps, dryRun, io);
   if (code === EXIT.ok) io.err(`Kept, for you to remove: ${kept.join(", ")}`);
   return code;
 }

@@ -27,7 +27,7 @@ export function linuxManager(): ServiceManager {
     install: (target) => installSteps(target, configDirectory),
     uninstall: (name) => ({
       steps: [
-        { kind: "run", argv: ["systemctl", "disable", "--now", `${name}.service`], optional: true },
+        { kind: "run", argv: ["systemctl", "disable", `${name}.service`], optional: true },
         { kind: "remove", path: unitPath(name) },
         runStep("systemctl", "daemon-reload"),
       ],

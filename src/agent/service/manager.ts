@@ -21,7 +21,10 @@ export interface ServiceManager {
   /** Where the configuration is unless it is named. */
   readonly defaultConfig: string;
   install(target: ServiceTarget): readonly Step[];
-  /** What belongs to users stays: configuration, state, logs; `kept` names it. */
+  /**
+   * Removes a service that has been stopped. What belongs to users stays: configuration, state,
+   * logs; `kept` names it.
+   */
   uninstall(name: string): { readonly steps: readonly Step[]; readonly kept: readonly string[] };
   start(name: string): readonly Step[];
   stop(name: string): readonly Step[];

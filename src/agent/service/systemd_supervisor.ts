@@ -23,12 +23,18 @@ export function foregroundSupervisor(
 ): Supervisor {
   const tell = (...lines: string[]): void => void notifier?.send(lines);
   const timers: ReturnType<typeof setInterval>[] = [];
-  const onHangup = (): void => reload?.();
   let reload: (() => void) | undefined;
+  let isEarly = false;
+  const onHangup = (): void => {
+    if (reload === undefined) isEarly = true;
+    else reload();
+  };
+  // From the beginning, since a signal that nobody takes ends the process.
+  if (process.platform !== "win32") process.on("SIGHUP", onHangup);
   return {
     onReload(callback) {
       reload = callback;
-      if (process.platform !== "win32") process.on("SIGHUP", onHangup);
+      if (isEarly) callback();
     },
     ready({ agent }) {
       if (notifier === undefined) return;

@@ -28,7 +28,6 @@ export function windowsManager(env: Environment): ServiceManager {
     install: (target) => installSteps(target, directory),
     uninstall: (name) => ({
       steps: [
-        { kind: "run", argv: ["sc.exe", "stop", name], optional: true },
         runStep("sc.exe", "delete", name),
         { kind: "run", argv: ["reg.exe", "delete", EVENT_KEY, "/f"], optional: true },
       ],
@@ -75,7 +74,7 @@ function installSteps(target: ServiceTarget, directory: string): readonly Step[]
       "DisplayName=",
       name === "Picket" ? "Picket detection agent" : `Picket detection agent (${name})`,
     ),
-    runStep("sc.exe", "description", name, "Evaluates Sigma rules on logs and forwards alerts."),
+    quiet("sc.exe", "description", name, "Evaluates Sigma rules on logs and forwards alerts."),
     runStep(
       "sc.exe",
       "failure",
@@ -116,7 +115,8 @@ function objection(executable: string, env: Environment): string | undefined {
 
 /** The answer of `sc query`: names of states are the same in every language, labels are not. */
 function readStatus({ code, output }: Ran): ServiceStatus {
-  if (code === ERROR_SERVICE_DOES_NOT_EXIST || /\b1060\b/.test(output)) {
+  // Wine's `sc` fails without a word.
+  if (code === ERROR_SERVICE_DOES_NOT_EXIST || /\b1060\b/.test(output) || output === "") {
     return { installed: false, state: "stopped" };
   }
   const state = STATES[/:\s+[1-7]\s+([A-Z_]+)/.exec(output)?.[1] ?? ""];
