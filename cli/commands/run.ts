@@ -3,6 +3,7 @@
  */
 import { Command, Option } from "commander";
 import process from "node:process";
+import { AdminError } from "../../src/admin/errors.ts";
 import { uiApp } from "../../src/admin/ui/app.ts";
 import { type RunningAgent, startAgent } from "../../src/agent/compose.ts";
 import { loadConfig, type LoadedConfig } from "../../src/agent/config/load.ts";
@@ -111,8 +112,13 @@ export async function run(
       runtime: runtimeName(),
       setLogLevel: logging.setLevel,
       ui: uiApp(),
+      signal: io.signal,
     });
   } catch (error) {
+    if (io.signal.aborted && error === io.signal.reason) {
+      supervisor.ended(undefined);
+      return EXIT.ok;
+    }
     return startFailure(error, io, supervisor);
   }
   try {
@@ -138,7 +144,8 @@ function startFailure(error: unknown, io: CliIo, supervisor: Supervisor): ExitCo
   io.err(`error: ${problem}`);
   supervisor.ended(problem);
   if (error instanceof RuntimeError) return EXIT.ruleError;
-  return error instanceof StateError ? EXIT.incomplete : EXIT.usage;
+  const isBusy = error instanceof AdminError && error.code === "ADMIN_BIND";
+  return isBusy || error instanceof StateError ? EXIT.incomplete : EXIT.usage;
 }
 
 /** Resolves at a signal to stop, or when every source has come to its end. */

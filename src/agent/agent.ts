@@ -84,6 +84,7 @@ export class Agent {
   /** What sinks are being made for. */
   #applying: AgentConfig;
   #stalled: StateError | undefined;
+  #hasStarted = false;
   #parseErrors = 0;
   /** Of the alert that listeners were told of last. */
   #toldSeq: number | undefined;
@@ -189,10 +190,12 @@ export class Agent {
   /**
    * Loads rules, connects sinks, reads sources.
    *
+   * @param signal Gives up while rules are being loaded.
    * @throws {RuntimeError} `RULES_UNUSABLE` if there are no rules to work with.
    */
-  async start(): Promise<void> {
-    const stats = await this.rules.load(this.#stopping.signal);
+  async start(signal?: AbortSignal): Promise<void> {
+    const signals = [this.#stopping.signal, ...signal === undefined ? [] : [signal]];
+    const stats = await this.rules.load(AbortSignal.any(signals));
     log.info("Rules loaded", {
       detection_rules: stats.detectionRules,
       correlation_rules: stats.correlationRules,
@@ -205,6 +208,7 @@ export class Agent {
     }
     await this.apply(this.#loaded);
     this.reloader.watch();
+    this.#hasStarted = true;
   }
 
   /** Makes sources and sinks those of `loaded`. */
@@ -230,7 +234,7 @@ export class Agent {
     const budget = AbortSignal.timeout(stop.deliverMs);
     await this.sinks.flush(budget);
     await this.sinks.stop(budget);
-    log.info("Streaming pipeline complete");
+    if (this.#hasStarted) log.info("Streaming pipeline complete");
   }
 
   #onCommit(result: CommitResult, seconds: number): void {

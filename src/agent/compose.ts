@@ -42,6 +42,8 @@ export interface ComposeOptions {
   readonly setLogLevel: (level: LogLevelInfo["level"]) => void;
   /** The page at `/ui/`. */
   readonly ui?: Hono;
+  /** Gives up a start that is still loading rules; later it does nothing. */
+  readonly signal?: AbortSignal;
 }
 
 /** An agent that runs. */
@@ -61,6 +63,7 @@ const MAINTAIN_MS = 60_000;
  * @throws {StateError} If the state file cannot be used and must be.
  * @throws {AdminError} If the API cannot listen.
  * @throws {RuntimeError} `RULES_UNUSABLE`.
+ * Rejects with the reason of `options.signal`. Nothing is left open by a start that fails.
  */
 export async function startAgent(options: ComposeOptions): Promise<RunningAgent> {
   const { loaded } = options;
@@ -121,11 +124,17 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
       tlsExpiresMs: admin.server?.tlsExpiresMs(),
       nats: natsFacts(connections, natsSinks.values()),
     }));
-    await agent.start();
-    const letters = startLetters(config, agent, store, metrics, shared);
-    stack.push(() => letters?.stop(AbortSignal.timeout(config.stop.deliverMs)));
-    const maintenance = setInterval(() => maintain(store), MAINTAIN_MS);
-    stack.push(() => clearInterval(maintenance), () => agent.stop());
+    const late: { letters?: SinkDrain | undefined; maintenance?: ReturnType<typeof setInterval> } =
+      {};
+    stack.push(
+      () => late.letters?.stop(AbortSignal.timeout(config.stop.deliverMs)),
+      () => clearInterval(late.maintenance),
+      // Before the start, which may fail when some sinks are already at work.
+      () => agent.stop(),
+    );
+    await agent.start(options.signal);
+    late.letters = startLetters(config, agent, store, metrics, shared);
+    late.maintenance = setInterval(() => maintain(store), MAINTAIN_MS);
     let stopping: Promise<void> | undefined;
     return { agent, url: admin.server?.url, stop: () => stopping ??= unwind() };
   } catch (error) {
