@@ -24,8 +24,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
     interrupt.abort(new Error("interrupted"));
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
   try {
     const code = await runWith(args, processIo(interrupt.signal));
     // Reads and connections that were given up would keep the process alive.
@@ -33,10 +32,14 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     if (interrupt.signal.aborted || givesUp) process.exit(code);
     return code;
   } finally {
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
+    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
   }
 }
+
+/** On Windows also Ctrl-Break and the closing of the console, which is SIGHUP there. */
+const STOP_SIGNALS: readonly NodeJS.Signals[] = process.platform === "win32"
+  ? ["SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"]
+  : ["SIGINT", "SIGTERM"];
 
 /** Runs a command line on given streams. */
 export async function runWith(args: readonly string[], io: CliIo): Promise<ExitCode> {

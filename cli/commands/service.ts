@@ -112,7 +112,8 @@ export async function serviceInstall(options: InstallOptions, io: CliIo): Promis
     });
     for (const warning of loaded.warnings) io.err(`warning: ${safeText(problemText(warning))}`);
     const { readAny } = options;
-    steps = manager.install(serviceTarget({ name, executable, config, readAny }, loaded));
+    const target = serviceTarget({ name, executable, config, readAny }, loaded);
+    steps = manager.install(target, (await ask(manager, name)).installed);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const one of error.problems) io.err(`error: ${safeText(problemText(one))}`);

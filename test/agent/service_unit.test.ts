@@ -180,7 +180,7 @@ test("serviceCommandLine() quotes paths: `C:\\Program.exe` must not be what star
 });
 
 test("windowsManager() restarts after 5, 30 and 60 seconds, and starts late", () => {
-  const argvs = windowsManager({}).install(WINDOWS).map((step) =>
+  const argvs = windowsManager({}).install(WINDOWS, false).map((step) =>
     step.kind === "run" ? step.argv.join(" ") : step.kind
   );
   assert.ok(argvs.some((argv) => argv.includes("start= delayed-auto")));
@@ -189,6 +189,14 @@ test("windowsManager() restarts after 5, 30 and 60 seconds, and starts late", ()
       "sc.exe failure Picket reset= 86400 actions= restart/5000/restart/30000/restart/60000",
     ),
   );
+});
+
+test("windowsManager() changes a service that is there instead of making it again", () => {
+  const verbs = (isInstalled: boolean): readonly (string | undefined)[] =>
+    windowsManager({}).install(WINDOWS, isInstalled)
+      .map((step) => step.kind === "run" && step.argv[0] === "sc.exe" ? step.argv[1] : undefined);
+  assert.ok(verbs(false).includes("create") && !verbs(false).includes("config"));
+  assert.ok(verbs(true).includes("config") && !verbs(true).includes("create"));
 });
 
 // Answers of sc.exe, English and German, and systemd's; the numbers are those of winerror.h.

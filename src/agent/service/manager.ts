@@ -20,7 +20,8 @@ export interface ServiceManager {
   readonly defaultName: string;
   /** Where the configuration is unless it is named. */
   readonly defaultConfig: string;
-  install(target: ServiceTarget): readonly Step[];
+  /** @param isInstalled There is one of that name, which is to become like this. */
+  install(target: ServiceTarget, isInstalled: boolean): readonly Step[];
   /**
    * Removes a service that has been stopped. What belongs to users stays: configuration, state,
    * logs; `kept` names it.

@@ -25,7 +25,7 @@ export function windowsManager(env: Environment): ServiceManager {
     title: "Windows services",
     defaultName: "Picket",
     defaultConfig: win32.join(directory, "config.yaml"),
-    install: (target) => installSteps(target, directory),
+    install: (target, isInstalled) => installSteps(target, isInstalled, directory),
     uninstall: (name) => ({
       steps: [
         runStep("sc.exe", "delete", name),
@@ -44,7 +44,11 @@ export function windowsManager(env: Environment): ServiceManager {
   };
 }
 
-function installSteps(target: ServiceTarget, directory: string): readonly Step[] {
+function installSteps(
+  target: ServiceTarget,
+  isInstalled: boolean,
+  directory: string,
+): readonly Step[] {
   const { name } = target;
   return [
     { kind: "directory", path: directory, mode: 0o700 },
@@ -65,7 +69,7 @@ function installSteps(target: ServiceTarget, directory: string): readonly Step[]
     quiet("icacls.exe", win32.join(directory, "*"), "/reset", "/T", "/C", "/Q"),
     runStep(
       "sc.exe",
-      "create",
+      isInstalled ? "config" : "create",
       name,
       "binPath=",
       serviceCommandLine(target),
