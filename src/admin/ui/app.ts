@@ -11,6 +11,7 @@ import { Hono } from "hono";
 import alertDetail from "./page/alert_detail.js" with { type: "text" };
 import alertList from "./page/alert_list.js" with { type: "text" };
 import api from "./page/api.js" with { type: "text" };
+import base from "./page/base.css" with { type: "text" };
 import dom from "./page/dom.js" with { type: "text" };
 import format from "./page/format.js" with { type: "text" };
 import icon from "./page/icon.svg" with { type: "text" };
@@ -19,9 +20,9 @@ import jsonText from "./page/json_text.js" with { type: "text" };
 import live from "./page/live.js" with { type: "text" };
 import main from "./page/main.js" with { type: "text" };
 import parts from "./page/parts.js" with { type: "text" };
+import partsStyle from "./page/parts.css" with { type: "text" };
 import state from "./page/state.js" with { type: "text" };
 import stream from "./page/stream.js" with { type: "text" };
-import style from "./page/style.css" with { type: "text" };
 import viewAlerts from "./page/view_alerts.js" with { type: "text" };
 import viewAudit from "./page/view_audit.js" with { type: "text" };
 import viewConfig from "./page/view_config.js" with { type: "text" };
@@ -30,11 +31,16 @@ import viewOverview from "./page/view_overview.js" with { type: "text" };
 import viewReload from "./page/view_reload.js" with { type: "text" };
 import viewRules from "./page/view_rules.js" with { type: "text" };
 import viewSinks from "./page/view_sinks.js" with { type: "text" };
+import views from "./page/views.css" with { type: "text" };
+import widths from "./page/widths.css" with { type: "text" };
 
 /** The files by their name below `/ui/`. */
 export const UI_FILES: Readonly<Record<string, string>> = {
   "": index,
-  "style.css": style,
+  "base.css": base,
+  "parts.css": partsStyle,
+  "views.css": views,
+  "widths.css": widths,
   "icon.svg": icon,
   "alert_detail.js": alertDetail,
   "alert_list.js": alertList,

@@ -16,7 +16,7 @@ import { badge, empty } from "./parts.js";
 const LEVELS = ["informational", "low", "medium", "high", "critical"];
 /** A screen reader hears of new alerts once in so many milliseconds. */
 const ANNOUNCE_MS = 10_000;
-/** From here on, list and detail stand side by side; as in `style.css`. */
+/** From here on, list and detail stand side by side; as in `widths.css`. */
 const WIDE = "(min-width: 1100px)";
 
 /** Kept while the page is open, so that coming back finds the same list. */
