@@ -84,6 +84,8 @@ export function openOwned(path: string, options: OpenFileOptions): OpenedFile {
     if (lost !== undefined) copyFileSync(`${path}-wal`, `${setAside}-wal`);
     try {
       const db = openChecked(path, options);
+      // What a crash left behind in the log must not look like damage after the next one.
+      db.get("PRAGMA wal_checkpoint(TRUNCATE)");
       if (lost === undefined) return { db, recovery: undefined };
       return { db, recovery: { kind: "log", problem: lost, setAside, salvage: undefined } };
     } catch (error) {

@@ -55,6 +55,9 @@ export function damageIn(bytes: Uint8Array): string | undefined {
   const frameBytes = FRAME_HEADER_BYTES + pageSize;
   let isBroken = false;
   let lost = 0;
+  /** Whether a frame of this round follows on the broken one. */
+  let goesOn = false;
+  let tornCommits = 0;
   for (let at = HEADER_BYTES; at + frameBytes <= bytes.length; at += frameBytes) {
     const isOurs = view.getUint32(at + 8) === view.getUint32(16) &&
       view.getUint32(at + 12) === view.getUint32(20);
@@ -63,10 +66,18 @@ export function damageIn(bytes: Uint8Array): string | undefined {
       addSum(sum, view, at + FRAME_HEADER_BYTES, pageSize, littleEndian);
       isBroken = !isOurs || sum[0] !== view.getUint32(at + 16) ||
         sum[1] !== view.getUint32(at + 20);
+      if (!isBroken) continue;
+      // A frame is written in two parts. A process killed in between leaves the first one, with the
+      // mark of a commit that never was; nothing of this round stands behind it then.
+      if (isOurs) {
+        tornCommits = view.getUint32(at + 4) === 0 ? 0 : 1;
+        continue;
+      }
     }
-    if (!isBroken) continue;
+    if (isOurs) goesOn = true;
     if (isOurs ? view.getUint32(at + 4) !== 0 : !isOlder(view, at)) lost++;
   }
+  if (goesOn) lost += tornCommits;
   return lost === 0
     ? undefined
     : `the write-ahead log is damaged: up to ${lost} transaction${lost === 1 ? "" : "s"} lost`;

@@ -84,6 +84,8 @@ test(`${KILLS} kills of the agent and ${SERVER_KILLS} of nats-server: each alert
   assert.equal(await agent.end(), 0);
 
   const stored = await storedAlerts(server.url, "ALERTS");
+  const gaps = stored.filter(({ body }) => body["kind"] === "gap").map(({ body }) => body);
+  assert.deepEqual(gaps, [], "a kill is no damage, and nothing was lost");
   const numbers = stored.map(({ body }) => numberOf(body)).sort((a, b) => a - b);
   assert.deepEqual(numbers, expected, "in JetStream each alert once");
   const copies = readFileSync(files.file("alerts.ndjson"), "utf8").trimEnd().split("\n")

@@ -266,6 +266,27 @@ test("openState() leaves other programs' files alone", () => {
   assert.deepEqual(other.all("SELECT * FROM milk"), []);
 });
 
+test("damageIn() takes a torn last frame for a kill, and a torn one before it for damage", () => {
+  using files = new TempDirectory();
+  const path = files.path("state.db");
+  using state = openState(path, PLAIN);
+  for (let number = 1; number <= 5; number++) {
+    state.commit(commitOf([sizedAlert(number, 500, {})], number, { s: String(number) }));
+  }
+  const log = readFileSync(`${path}-wal`);
+  const view = new DataView(log.buffer, log.byteOffset, log.byteLength);
+  const frame = 24 + view.getUint32(8);
+  const ours: number[] = [];
+  for (let at = 32; at + frame <= log.length; at += frame) {
+    if (view.getUint32(at + 8) === view.getUint32(16)) ours.push(at);
+  }
+  assert.equal(damageIn(log), undefined);
+  assert.ok(ours.length > 5);
+  const torn = (at: number): Uint8Array => Uint8Array.from(log).fill(0x55, at + 24, at + frame);
+  assert.equal(damageIn(torn(ours.at(-1)!)), undefined, "as a kill leaves it");
+  assert.match(damageIn(torn(ours[1]!))!, /transactions? lost/);
+});
+
 test("damageIn() never throws", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 20_000 }), (bytes) => {
     damageIn(bytes);
