@@ -1,6 +1,7 @@
 /**
  * `picket service run`: what Windows' service manager starts. Elsewhere that is `picket run`.
  */
+import { getConfig, getLogger } from "@logtape/logtape";
 import { Command } from "commander";
 import { appendFileSync, mkdirSync } from "node:fs";
 import { win32 } from "node:path";
@@ -8,6 +9,7 @@ import { Worker } from "node:worker_threads";
 import { surroundings } from "../../src/agent/config/load.ts";
 import { systemDirectory } from "../../src/agent/config/discover.ts";
 import { type EventName, reportEvent } from "../../src/agent/service/event_log.ts";
+import { LOOK_MS, SinkWatch } from "../../src/agent/service/sink_watch.ts";
 import type { Supervisor } from "../../src/agent/service/supervisor.ts";
 import {
   type DispatcherStart,
@@ -18,6 +20,8 @@ import { jsonText } from "../../src/event/json_text.ts";
 import { type CliIo, EXIT, type ExitCode } from "../io.ts";
 import { SERVICE_WORKER_URL } from "../worker_url.ts";
 import { run, type RunOptions } from "./run.ts";
+
+const log = getLogger(["picket", "service"]);
 
 interface ServiceRunOptions {
   readonly config?: string;
@@ -87,7 +91,7 @@ function dispatchInWorker(start: DispatcherStart): Promise<number> {
 
 /** Tells Windows how the agent is, and its event log what matters. */
 function serviceSupervisor(session: ServiceSession, logFile: string): Supervisor {
-  let hasStarted = false;
+  let looking: ReturnType<typeof setInterval> | undefined;
   const report = (event: EventName, message: string): void => {
     try {
       reportEvent(event, message);
@@ -99,8 +103,14 @@ function serviceSupervisor(session: ServiceSession, logFile: string): Supervisor
     logFile,
     onReload: (reload) => session.onReload(reload),
     ready({ agent }) {
-      hasStarted = true;
       session.running();
+      const watch = new SinkWatch();
+      looking = setInterval(() => {
+        for (const { sink, isDown, error } of watch.look(agent.sinks.status())) {
+          if (!isDown) report("sinkUp", `The sink ${sink} takes alerts again.`);
+          else report("sinkDown", `The sink ${sink} takes no alerts, which wait: ${error ?? ""}`);
+        }
+      }, LOOK_MS);
       report("started", `Picket has started with ${agent.rules.stats?.detectionRules ?? 0} rules.`);
     },
     reloading() {},
@@ -108,20 +118,25 @@ function serviceSupervisor(session: ServiceSession, logFile: string): Supervisor
       if (problem === undefined) report("reloaded", "Rules and configuration have been reloaded.");
       else report("reloadFailed", `The reload has changed nothing: ${problem}`);
     },
-    stopping: () => session.stopping(),
+    stopping() {
+      clearInterval(looking);
+      session.stopping();
+    },
     ended(problem) {
+      clearInterval(looking);
       if (problem === undefined) {
         report("stopped", "Picket has stopped.");
         return;
       }
-      const message = hasStarted ? "Picket has failed" : "Picket cannot start";
-      appendToLog(logFile, message, problem);
+      const message = looking === undefined ? "Picket cannot start" : "Picket has failed";
+      // Without a configuration there is no log yet.
+      if (getConfig() === null) appendToLog(logFile, message, problem);
+      else log.error("{message}", { message, reason: problem });
       report("cannotStart", `${message}: ${problem}`);
     },
   };
 }
 
-/** The log may not have been set up when this is to be said. */
 function appendToLog(path: string, message: string, reason: string): void {
   const line = jsonText({
     timestamp: new Date().toISOString(),

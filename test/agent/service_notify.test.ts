@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { socketAddress, systemdNotifier, watchdogMs } from "../../src/agent/service/notify.ts";
+import { SinkWatch } from "../../src/agent/service/sink_watch.ts";
 import { coalesced } from "../../src/agent/service/supervisor.ts";
 import { StallWatch, statusLine } from "../../src/agent/service/systemd_supervisor.ts";
 import { StateError } from "../../src/runtime/errors.ts";
@@ -114,4 +115,15 @@ test("coalesced() never runs two reloads at once, and one after the last request
       assert.equal(told.length % 2, 0);
     },
   ));
+});
+
+test("SinkWatch tells of a sink that is down, once, and when it is up again", () => {
+  const watch = new SinkWatch();
+  const look = (failures: number) => watch.look([{ id: "hub", failures, lastError: "refused" }]);
+  assert.deepEqual(look(1), [], "it may be passing");
+  assert.deepEqual(look(2), [{ sink: "hub", isDown: true, error: "refused" }]);
+  assert.deepEqual(look(3), []);
+  assert.deepEqual(look(0), [{ sink: "hub", isDown: false, error: undefined }]);
+  assert.deepEqual(look(1), []);
+  assert.deepEqual(look(0), [], "it was not down");
 });

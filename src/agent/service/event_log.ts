@@ -14,6 +14,8 @@ export const EVENT_IDS = {
   cannotStart: 1002,
   reloaded: 1100,
   reloadFailed: 1101,
+  sinkDown: 1200,
+  sinkUp: 1201,
 } as const;
 
 export type EventName = keyof typeof EVENT_IDS;
@@ -24,6 +26,8 @@ const TYPES: Readonly<Record<EventName, number>> = {
   cannotStart: 1,
   reloaded: 4,
   reloadFailed: 2,
+  sinkDown: 2,
+  sinkUp: 4,
 };
 /** The longest insert of `ReportEventW`. */
 const MAX_CHARACTERS = 31_000;

@@ -193,6 +193,7 @@ windows("a state file that cannot be used is STOPPED, too", async () => {
   wine.write(CONFIG, config.replace('"required": false', '"required": true'));
   assert.equal((await wine.run([EXE, "service", "start"])).code, 4);
   assert.deepEqual(await query(), { state: "STOPPED", win32: 1066, own: 4 });
+  assert.match(String(logged("Picket cannot start")[0]?.["reason"]), /STATE_/);
 });
 
 windows("service uninstall leaves what is the administrator's", async () => {
