@@ -24,8 +24,8 @@ import { LagSamples, RateCounter, RuleCounters } from "./counters.ts";
 import { Reloader } from "./reloader.ts";
 import { RuleManager } from "./rule_manager.ts";
 import { ruleSettings } from "./rule_settings.ts";
-import { SinkSet } from "./sink_set.ts";
-import { SourceSet } from "./source_set.ts";
+import { type PreparedSinks, SinkSet } from "./sink_set.ts";
+import { type PreparedSources, SourceSet } from "./source_set.ts";
 import { Turns } from "./turns.ts";
 
 const log = getLogger(["picket", "agent"]);
@@ -55,6 +55,13 @@ export interface AgentEvents {
   readonly alerts: Set<(alerts: readonly Alert[]) => void>;
   readonly raw: Set<(sourceId: string, text: () => string) => void>;
   readonly decoded: Set<(sourceId: string, text: () => string) => void>;
+}
+
+/** What a configuration needs, made but not yet put to work. */
+export interface PreparedConfig {
+  readonly loaded: LoadedConfig;
+  readonly sinks: PreparedSinks;
+  readonly sources: PreparedSources;
 }
 
 /** Sinks that are still failing are given up after this long once every source has ended. */
@@ -206,17 +213,29 @@ export class Agent {
         correlation_rules: stats.correlationRules,
       });
     }
-    await this.apply(this.#loaded);
+    await this.apply(this.prepare(this.#loaded));
     this.reloader.watch();
     this.#hasStarted = true;
   }
 
-  /** Makes sources and sinks those of `loaded`. */
-  async apply(loaded: LoadedConfig): Promise<void> {
+  /**
+   * Makes the sources and sinks that `loaded` needs and the agent does not have; nothing changes.
+   *
+   * @throws {PicketError} For settings that cannot work.
+   */
+  prepare(loaded: LoadedConfig): PreparedConfig {
     const { config } = loaded;
     this.#applying = config;
-    await this.sinks.apply([...config.sinks, ...this.#options.moreSinks?.(config) ?? []]);
-    await this.sources.apply(config.sources, () => this.#committer.flush());
+    const more = this.#options.moreSinks?.(config) ?? [];
+    // Sources first: nothing has to be undone of them.
+    const sources = this.sources.prepare(config.sources);
+    return { loaded, sources, sinks: this.sinks.prepare([...config.sinks, ...more]) };
+  }
+
+  /** Makes sources and sinks those that were prepared. */
+  async apply({ loaded, sinks, sources }: PreparedConfig): Promise<void> {
+    await this.sinks.apply(sinks);
+    await this.sources.apply(sources, () => this.#committer.flush());
     this.#loaded = loaded;
   }
 

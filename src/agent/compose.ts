@@ -16,7 +16,7 @@ import { loadWebhooks } from "../deliver/http/webhooks.ts";
 import type { HttpIngestSource } from "../ingest/http.ts";
 import { StateError } from "../runtime/errors.ts";
 import { NatsConnections } from "../runtime/nats/connection.ts";
-import type { Sink } from "../runtime/plugin.ts";
+import type { EventSource, Sink } from "../runtime/plugin.ts";
 import type { RuleSetCompiler } from "../runtime/rule_set.ts";
 import { openState } from "../store/open_state.ts";
 import type { StateStore } from "../store/state_store.ts";
@@ -82,14 +82,10 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
     stack.push(() => connections[Symbol.asyncDispose]());
     /** Made last, but parts made before refer to it. */
     const admin: { server?: AdminServer } = {};
-    let ingest: HttpIngestSource | undefined;
-    const natsSinks = new Map<string, NatsSink>();
     const shared: Shared = {
       connections,
       metrics,
       bootId: store.bootId,
-      onHttpSource: (source) => ingest = source,
-      onNatsSink: (sink) => natsSinks.set(sink.id, sink),
       onConnected: (sinkId) => agent.sinks.retry(sinkId),
     };
     const agent: Agent = new Agent({
@@ -109,8 +105,10 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
         return { config: shown as ConfigInfo["config"], origins: sources };
       },
       ...logLevels(config, options.setLogLevel),
-      ingest: async (lines, signal) =>
-        ingest === undefined ? { kind: "disabled" } : await ingest.push(lines, signal),
+      ingest: async (lines, signal) => {
+        const source = agent.sources.runners.map((runner) => runner.source).find(isHttpSource);
+        return source === undefined ? { kind: "disabled" } : await source.push(lines, signal);
+      },
       audit: config.api.audit.enabled ? auditStore(store) : undefined,
     });
     if (config.api.enabled) {
@@ -122,7 +120,7 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
       sinks: view.sinks(),
       inputs: view.inputs(),
       tlsExpiresMs: admin.server?.tlsExpiresMs(),
-      nats: natsFacts(connections, natsSinks.values()),
+      nats: natsFacts(connections, agent.sinks.sinks.filter(isNatsSink)),
     }));
     const late: { letters?: SinkDrain | undefined; maintenance?: ReturnType<typeof setInterval> } =
       {};
@@ -276,19 +274,27 @@ function startLetters(
   return startDeadLetterDrain({ sink, outbox: store, settings, metrics, agentId: store.agentId });
 }
 
-function natsFacts(connections: NatsConnections, sinks: Iterable<NatsSink>): NatsFacts {
+function natsFacts(connections: NatsConnections, sinks: readonly NatsSink[]): NatsFacts {
   return {
     connections: connections.links().map(({ settings, status }) => ({
       server: status.server ?? settings.servers.map(maskUrl).join(","),
       state: status.state,
       reconnects: status.reconnects,
     })),
-    sinks: [...sinks].map(({ id, counts: { duplicates, ambiguous } }) => ({
+    sinks: sinks.map(({ id, counts: { duplicates, ambiguous } }) => ({
       id,
       duplicates,
       ambiguous,
     })),
   };
+}
+
+function isHttpSource(source: EventSource): source is HttpIngestSource {
+  return source.kind === "http";
+}
+
+function isNatsSink(sink: Sink): sink is NatsSink {
+  return sink.kind === "nats";
 }
 
 function maintain(store: StateStore): void {

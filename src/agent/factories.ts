@@ -3,11 +3,11 @@
  */
 import { FileSink } from "../deliver/file_sink.ts";
 import { httpSink } from "../deliver/http/sink.ts";
-import { type NatsSink, natsSink } from "../deliver/nats_sink.ts";
+import { natsSink } from "../deliver/nats_sink.ts";
 import { StdoutSink } from "../deliver/stdout_sink.ts";
 import { UnixSink } from "../deliver/unix_sink.ts";
 import { evtxSource } from "../ingest/evtx/source.ts";
-import { type HttpIngestSource, httpSource } from "../ingest/http.ts";
+import { httpSource } from "../ingest/http.ts";
 import { journaldSource } from "../ingest/journald.ts";
 import { natsSource } from "../ingest/nats_source.ts";
 import { stdinSource } from "../ingest/stdin.ts";
@@ -25,9 +25,6 @@ export interface Shared {
   readonly metrics: MetricsHook;
   /** Differs in each run of the agent. */
   readonly bootId: string;
-  /** Told of the source that `POST /api/v1/events` feeds. */
-  readonly onHttpSource: (source: HttpIngestSource) => void;
-  readonly onNatsSink: (sink: NatsSink) => void;
   /** Told when the far end of a sink can be reached again. */
   readonly onConnected: (sinkId: string) => void;
 }
@@ -43,11 +40,8 @@ export function makeSource(settings: SourceSettings, shared: Shared): EventSourc
       return journaldSource(settings);
     case "stdin":
       return stdinSource(settings, { bootId });
-    case "http": {
-      const source = httpSource(settings, { bootId });
-      shared.onHttpSource(source);
-      return source;
-    }
+    case "http":
+      return httpSource(settings, { bootId });
     case "unix":
       return unixSource(settings, { bootId });
     case "nats":
@@ -69,8 +63,8 @@ export function makeSink(
       return new FileSink(settings);
     case "unix":
       return new UnixSink(settings);
-    case "nats": {
-      const sink = natsSink(settings, {
+    case "nats":
+      return natsSink(settings, {
         connections,
         agent,
         labels: agent.labels,
@@ -79,9 +73,6 @@ export function makeSink(
         ),
         onConnected: () => shared.onConnected(settings.id),
       });
-      shared.onNatsSink(sink);
-      return sink;
-    }
     case "http":
       return httpSink(settings, { metrics });
   }

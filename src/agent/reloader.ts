@@ -8,7 +8,7 @@ import { statSync } from "node:fs";
 import type { ReloadResult } from "../admin/view.ts";
 import { listRuleFiles } from "../runtime/load_rules.ts";
 import type { RuleSummary } from "../runtime/rule_set.ts";
-import type { Agent, AgentOptions } from "./agent.ts";
+import type { Agent, AgentOptions, PreparedConfig } from "./agent.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import type { RuleReload } from "./rule_manager.ts";
 import { ruleSettings } from "./rule_settings.ts";
@@ -25,6 +25,7 @@ const MAX_QUEUED = 4;
 
 export type ReloadTrigger = ReloadResult["trigger"];
 type Component = ReloadResult["components"][number];
+type ChangedRules = { readonly settings?: ReturnType<typeof ruleSettings> };
 
 /** Runs one reload at a time. */
 export class Reloader {
@@ -82,19 +83,24 @@ export class Reloader {
     const startedAt = performance.now();
     const components: Component[] = [];
     const digest = this.#digest();
-    const loaded = this.#readConfig(components);
+    const prepared = this.#prepare(components);
     let rules: RuleReload | undefined;
-    if (loaded !== undefined) {
-      const { config } = loaded;
-      rules = await this.#agent.rules.reload({
-        dryRun,
-        ...this.#changedRules(config.rules),
-      }, this.#stop.signal);
-      components.push(rulesComponent(rules));
-      if (rules.outcome === "refused") components.push({ name: "inputs", outcome: "skipped" });
-      else if (!dryRun) {
-        await this.#applyConfig(loaded, components);
-        await this.#reloadTls(components);
+    if (prepared !== undefined) {
+      let isApplied = false;
+      try {
+        rules = await this.#agent.rules.reload(
+          { dryRun, ...prepared.changedRules },
+          this.#stop.signal,
+        );
+        components.push(rulesComponent(rules));
+        if (rules.outcome === "refused") components.push({ name: "inputs", outcome: "skipped" });
+        else if (!dryRun) {
+          isApplied = true;
+          await this.#applyConfig(prepared, components);
+          await this.#reloadTls(components);
+        }
+      } finally {
+        if (!isApplied) await this.#agent.sinks.discard(prepared.sinks);
       }
     }
     const ok = components.every(({ outcome }) => outcome !== "failed");
@@ -122,9 +128,17 @@ export class Reloader {
     return result;
   }
 
-  #readConfig(components: Component[]): LoadedConfig | undefined {
+  /**
+   * Everything that a reload needs besides the rules, made before anything is exchanged, so that a
+   * reload which fails has changed nothing.
+   */
+  #prepare(
+    components: Component[],
+  ): PreparedConfig & { readonly changedRules: ChangedRules } | undefined {
     try {
-      return this.#options.reloadConfig();
+      const loaded = this.#options.reloadConfig();
+      const changedRules = this.#changedRules(loaded.config.rules);
+      return { ...this.#agent.prepare(loaded), changedRules };
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       components.push({ name: "config", outcome: "failed", message });
@@ -132,16 +146,14 @@ export class Reloader {
     }
   }
 
-  #changedRules(
-    rules: LoadedConfig["config"]["rules"],
-  ): { readonly settings?: ReturnType<typeof ruleSettings> } {
+  #changedRules(rules: LoadedConfig["config"]["rules"]): ChangedRules {
     const isSame = settingsKey(rules) === settingsKey(this.#agent.config.rules);
     return isSame ? {} : { settings: ruleSettings(rules, this.#options.embeddedRules) };
   }
 
-  async #applyConfig(loaded: LoadedConfig, components: Component[]): Promise<void> {
+  async #applyConfig(prepared: PreparedConfig, components: Component[]): Promise<void> {
     const before = this.#agent.config;
-    const { config } = loaded;
+    const { config } = prepared.loaded;
     const fixed = NEED_RESTART.filter((name) =>
       settingsKey({ of: before[name] }) !== settingsKey({ of: config[name] })
     );
@@ -157,7 +169,7 @@ export class Reloader {
       { name: "sinks", outcome: outcome("sinks") },
     ];
     try {
-      await this.#agent.apply(loaded);
+      await this.#agent.apply(prepared);
       components.push(...parts);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

@@ -30,6 +30,12 @@ export interface SinkSetOptions {
   readonly now: () => number;
 }
 
+/** Sinks that have been made and wait to be put to work by `apply`. */
+export interface PreparedSinks {
+  readonly wanted: readonly SinkSettings[];
+  readonly made: ReadonlyMap<string, { readonly key: string; readonly sink: Sink }>;
+}
+
 /** Owns sinks and drains. Calls of `apply` must not overlap. */
 export class SinkSet {
   readonly #options: SinkSetOptions;
@@ -39,21 +45,42 @@ export class SinkSet {
     this.#options = options;
   }
 
+  get sinks(): readonly Sink[] {
+    return [...this.#running.values()].map(({ sink }) => sink);
+  }
+
   /**
-   * Makes the sinks those of `wanted`: what is new starts, what has changed is replaced, what is
-   * gone stops, the rest opens its files and reads its credentials again.
+   * Makes the sinks of `wanted` that are new or have changed; they do nothing yet.
    *
-   * @throws What `make` throws, before anything has changed.
+   * @throws What `make` throws; then nothing is left of those that were made before.
    */
-  async apply(wanted: readonly SinkSettings[]): Promise<void> {
-    const { outbox, metrics, make, now } = this.#options;
+  prepare(wanted: readonly SinkSettings[]): PreparedSinks {
     const made = new Map<string, { readonly key: string; readonly sink: Sink }>();
-    for (const settings of wanted) {
-      const key = settingsKey(settings);
-      if (this.#running.get(settings.id)?.key !== key) {
-        made.set(settings.id, { key, sink: make(settings) });
+    try {
+      for (const settings of wanted) {
+        const key = settingsKey(settings);
+        if (this.#running.get(settings.id)?.key !== key) {
+          made.set(settings.id, { key, sink: this.#options.make(settings) });
+        }
       }
+    } catch (error) {
+      void this.discard({ wanted, made });
+      throw error;
     }
+    return { wanted, made };
+  }
+
+  /** Disposes of sinks that are not to be put to work after all. */
+  async discard({ made }: PreparedSinks): Promise<void> {
+    await Promise.all([...made.values()].map(({ sink }) => dispose(sink)));
+  }
+
+  /**
+   * Makes the sinks those that were prepared: what is new starts, what has changed is replaced, what
+   * is gone stops, the rest opens its files and reads its credentials again.
+   */
+  async apply({ wanted, made }: PreparedSinks): Promise<void> {
+    const { outbox, metrics, now } = this.#options;
     const kept = new Set(wanted.map(({ id }) => id));
     const gone = [...this.#running.values()]
       .filter(({ sink: { id } }) => !kept.has(id) || made.has(id));
@@ -109,6 +136,10 @@ export class SinkSet {
 
 async function close({ drain, sink }: RunningSink, budget: AbortSignal): Promise<void> {
   await drain.stop(budget);
+  await dispose(sink);
+}
+
+async function dispose(sink: Sink): Promise<void> {
   try {
     await sink[Symbol.asyncDispose]();
   } catch (error) {

@@ -32,6 +32,12 @@ export interface SourceSetOptions {
   readonly onEnd: () => void;
 }
 
+/** Sources that have been made and wait to be started by `apply`. Nothing of theirs is open yet. */
+export interface PreparedSources {
+  readonly wanted: readonly SourceSettings[];
+  readonly made: ReadonlyMap<string, { readonly key: string; readonly source: EventSource }>;
+}
+
 /** Owns sources and their runners. Calls of `apply` must not overlap. */
 export class SourceSet {
   readonly #options: SourceSetOptions;
@@ -61,20 +67,28 @@ export class SourceSet {
   }
 
   /**
-   * Makes the sources those of `wanted`; one whose settings are the same goes on undisturbed.
+   * Makes the sources of `wanted` that are new or have changed; they do nothing yet.
    *
-   * @param beforeStart Called when old ones have stopped, so that their positions are committed.
-   * @throws What `make` throws, before anything has changed.
+   * @throws What `make` throws.
    */
-  async apply(wanted: readonly SourceSettings[], beforeStart: () => void): Promise<void> {
-    const { make, stopMs } = this.#options;
+  prepare(wanted: readonly SourceSettings[]): PreparedSources {
     const made = new Map<string, { readonly key: string; readonly source: EventSource }>();
     for (const settings of wanted) {
       const key = settingsKey(settings);
       if (this.#running.get(settings.id)?.key !== key) {
-        made.set(settings.id, { key, source: make(settings) });
+        made.set(settings.id, { key, source: this.#options.make(settings) });
       }
     }
+    return { wanted, made };
+  }
+
+  /**
+   * Makes the sources those that were prepared; one whose settings are the same goes on undisturbed.
+   *
+   * @param beforeStart Called when old ones have stopped, so that their positions are committed.
+   */
+  async apply({ wanted, made }: PreparedSources, beforeStart: () => void): Promise<void> {
+    const { stopMs } = this.#options;
     const kept = new Set(wanted.map(({ id }) => id));
     const gone = [...this.#running].filter(([id]) => !kept.has(id) || made.has(id));
     await Promise.all(gone.map(([id, { runner }]) => {

@@ -90,7 +90,7 @@ function rig(): Rig {
     async apply(...sources) {
       made = new Map(sources.map((source) => [source.id, source]));
       const settings = sources.map(({ id }): SourceSettings => ({ id, type: "stdin" }));
-      await built.set.apply(settings, () => committer.flush());
+      await built.set.apply(built.set.prepare(settings), () => committer.flush());
     },
     [Symbol.dispose]: () => committer[Symbol.dispose](),
   };

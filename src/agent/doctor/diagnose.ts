@@ -70,8 +70,6 @@ function checksOf(
     connections,
     metrics: noopMetrics,
     bootId: "doctor",
-    onHttpSource: () => {},
-    onNatsSink: () => {},
     onConnected: () => {},
   };
   const identity = {

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { startAgent } from "../../src/agent/compose.ts";
+import { loadConfig } from "../../src/agent/config/load.ts";
+import { compileRuleSet } from "../../src/runtime/rule_set.ts";
+import { type Scratch, scratch } from "../support/picket.ts";
+
+function writeRule(files: Scratch, title: string): void {
+  mkdirSync(files.file("rules"), { recursive: true });
+  writeFileSync(
+    files.file("rules/rule.yml"),
+    `title: ${title}\nid: r\nlevel: high\nlogsource: {product: linux}\ndetection:\n` +
+      "  selection: {a: b}\n  condition: selection\n",
+  );
+}
+
+/** Starts an agent without an API; its configuration is `more` and what it needs to run. */
+async function agentIn(files: Scratch, more: () => Readonly<Record<string, unknown>>) {
+  writeRule(files, "First");
+  const load = () => {
+    const config = {
+      rules: { paths: [files.file("rules")] },
+      reload: { watch: false },
+      sources: [{ id: "app", type: "file", paths: [files.file("app.log")] }],
+      sinks: [{ id: "out", type: "file", path: files.file("out.ndjson") }],
+      state: { path: files.file("state/state.db") },
+      api: { enabled: false },
+      ...more(),
+    };
+    writeFileSync(files.file("picket.yaml"), JSON.stringify(config));
+    return loadConfig({ configPath: files.file("picket.yaml"), env: {} });
+  };
+  const { agent, stop } = await startAgent({
+    loaded: load(),
+    reloadConfig: load,
+    compile: (request) => Promise.resolve(compileRuleSet(request)),
+    embeddedRules: undefined,
+    version: "test",
+    commit: null,
+    runtime: "test",
+    setLogLevel() {},
+  });
+  return {
+    agent,
+    titles: () => agent.rules.rules.map(({ title }) => title),
+    sinks: () => agent.sinks.sinks.map(({ id }) => id),
+    sources: () => agent.sources.runners.map(({ source }) => source.id),
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+const BROKEN_PARTS = [
+  ["a webhook file", (files: Scratch) => ({ webhooks: [files.file("hooks.yml")] }), /hooks\.yml/],
+  [
+    "the key of bundles",
+    (files: Scratch) => ({ rules: { paths: [files.file("rules")], bundle_key: "/nowhere" } }),
+    /nowhere/,
+  ],
+  [
+    "the template of a sink",
+    () => ({ sinks: [{ id: "new", type: "http", url: "https://hub/${alert.nothing}" }] }),
+    /nothing/,
+  ],
+] as const;
+
+for (const [part, broken, reason] of BROKEN_PARTS) {
+  test(`a reload with an error in ${part} changes nothing, not even rules`, async () => {
+    using files = scratch();
+    writeFileSync(files.file("hooks.yml"), "webhooks: [{id: x}]");
+    let isBroken = false;
+    await using it = await agentIn(files, () => isBroken ? broken(files) : {});
+    writeRule(files, "Second");
+    isBroken = true;
+    for (const dryRun of [true, false]) {
+      const { ok, components } = await it.agent.reloader.reload("api", dryRun);
+      assert.equal(ok, false, `dry run ${dryRun}`);
+      const failure = components.find(({ outcome }) => outcome === "failed");
+      assert.equal(failure?.name, "config");
+      assert.match(failure.message ?? "", reason);
+      assert.deepEqual(it.titles(), ["First"]);
+      assert.deepEqual([it.sources(), it.sinks()], [["app"], ["out"]]);
+    }
+    isBroken = false;
+    assert.equal((await it.agent.reloader.reload("api", false)).ok, true);
+    assert.deepEqual(it.titles(), ["Second"]);
+  });
+}
+
+test("a reload that rules keep from happening leaves sources and sinks as they are", async () => {
+  using files = scratch();
+  let more = {};
+  await using it = await agentIn(files, () => more);
+  more = {
+    sinks: [{ id: "new", type: "file", path: files.file("new.ndjson") }],
+    sources: [{ id: "other", type: "file", paths: [files.file("other.log")] }],
+  };
+  writeFileSync(files.file("rules/broken.yml"), "title: [");
+  const { ok, components } = await it.agent.reloader.reload("api", false);
+  assert.equal(ok, false);
+  assert.deepEqual(components.map(({ name, outcome }) => [name, outcome]), [
+    ["rules", "failed"],
+    ["inputs", "skipped"],
+  ]);
+  assert.deepEqual([it.sources(), it.sinks()], [["app"], ["out"]]);
+  writeFileSync(files.file("rules/broken.yml"), "");
+  assert.equal((await it.agent.reloader.reload("api", false)).ok, true);
+  assert.deepEqual([it.sources(), it.sinks()], [["other"], ["new"]]);
+});
