@@ -65,13 +65,14 @@ export function windowsExecutable(
 ): { readonly path: string } | { readonly reason: string } {
   const given = process.env["PICKET_WINDOWS_EXECUTABLE"];
   if (given !== undefined) return { path: given };
-  const { status, stderr } = spawnSync(
+  const { status, stdout, stderr } = spawnSync(
     "bash",
     ["compile.sh", "--target", "windows-x64", "--out", directory],
     { cwd: ROOT, encoding: "utf8", timeout: BUILD_MS },
   );
   if (status === 0) return { path: join(directory, "picket-windows-x64.exe") };
-  if (/npm (?:ERR!|error)/.test(stderr)) {
+  // It ended between the two, and npm has been told to be silent.
+  if (/^Fetching the runtime/m.test(stdout) && !/^Compiling/m.test(stdout)) {
     return { reason: "npm cannot get @oven/bun-windows-x64" };
   }
   throw new Error(`compile.sh failed: ${stderr}`);

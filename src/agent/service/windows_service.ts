@@ -5,6 +5,7 @@
  * it (`runServiceDispatcher`). Everything else happens on the main thread: the two functions that
  * Windows calls on threads of its own only queue a call there.
  */
+import process from "node:process";
 import { bunFfi, type FfiSignature, type Pointer } from "./bun_ffi.ts";
 import { ServiceError } from "./errors.ts";
 
@@ -81,8 +82,11 @@ const ADVAPI: Readonly<Record<string, FfiSignature>> = {
  */
 export async function runWindowsService(options: ServiceOptions): Promise<number> {
   const ffi = bunFfi();
-  if (ffi === undefined) {
-    throw new ServiceError("SERVICE_UNSUPPORTED", "Cannot run as a service: this needs Bun");
+  if (ffi === undefined || process.platform !== "win32") {
+    throw new ServiceError(
+      "SERVICE_UNSUPPORTED",
+      "Cannot run as a Windows service: this needs Windows, and Bun; elsewhere use `picket run`",
+    );
   }
   const advapi = ffi.dlopen("advapi32.dll", ADVAPI);
   const name = wide(options.name);
