@@ -14,7 +14,7 @@ import { readBlocks } from "../src/ingest/blocks.ts";
 import { fileSource } from "../src/ingest/tail/file_source.ts";
 
 const MEGABYTES = Number(process.env["PICKET_TAIL_MB"] ?? 200);
-const ROUNDS = 3;
+const ROUNDS = 9;
 const IDLE_FILES = 20;
 const IDLE_MS = 10_000;
 
@@ -49,6 +49,29 @@ async function readPlainly(path: string): Promise<number> {
   });
   for await (const block of readBlocks(path)) splitter.push(block);
   splitter.end();
+  assert.ok(length > 0);
+  return lines;
+}
+
+/** The same, with what a source has to give: a record for each line, in batches. */
+async function readRecords(path: string): Promise<number> {
+  let lines = 0, length = 0;
+  let batch: { readonly payload: string; readonly offset: number }[] = [];
+  const give = () => {
+    for (const { payload } of batch) length += payload.length;
+    lines += batch.length;
+    batch = [];
+  };
+  const splitter = new LineSplitter({
+    line: (payload, offset) => {
+      batch.push({ payload, offset });
+      if (batch.length === 4096) give();
+    },
+    tooLong: () => {},
+  });
+  for await (const block of readBlocks(path)) splitter.push(block);
+  splitter.end();
+  give();
   assert.ok(length > 0);
   return lines;
 }
@@ -126,9 +149,10 @@ async function latency(watch: boolean): Promise<readonly [number, number]> {
 try {
   const path = join(directory, "big.log");
   const lines = writeLog(path);
-  let plain = Infinity, followed = Infinity, batches = 0;
+  let plain = Infinity, records = Infinity, followed = Infinity, batches = 0;
   for (let round = 0; round < ROUNDS; round++) {
     plain = Math.min(plain, await timed(() => readPlainly(path)));
+    records = Math.min(records, await timed(() => readRecords(path)));
     followed = Math.min(
       followed,
       await timed(async () => {
@@ -139,8 +163,10 @@ try {
   const rate = (seconds: number) =>
     `${(MEGABYTES / seconds).toFixed(0)} MB/s, ${(lines / seconds / 1e6).toFixed(2)} M lines/s`;
   console.log(`tail/plain      ${rate(plain)}`);
+  console.log(`tail/records    ${rate(records)}`);
   console.log(`tail/source     ${rate(followed)}, ${batches} batches`);
-  console.log(`tail/ratio      ${(plain / followed).toFixed(2)}`);
+  const ratios = [plain / followed, records / followed].map((ratio) => ratio.toFixed(2));
+  console.log(`tail/ratio      ${ratios[0]} to plain, ${ratios[1]} to records`);
   for (const watch of [true, false]) {
     const name = watch ? "watched" : "polled ";
     const [median, worst] = await latency(watch);

@@ -602,6 +602,26 @@ test("fileSource() reports a file that may not be read once, and reads it when i
   assert.deepEqual(problems.map(({ code }) => code), ["EACCES", ""]);
 });
 
+test("fileSource() reports a directory that may not be read", {
+  skip: (process.platform === "win32" || isRoot) && "only a user who is not root can be refused",
+}, async () => {
+  using scratch = new Scratch();
+  writeFileSync(scratch.path("a.log"), "a\n");
+  const closed = scratch.makeDirectory("closed");
+  writeFileSync(scratch.path("closed/b.log"), "b\n");
+  chmodSync(closed, 0);
+  try {
+    await using tail = new Tail([scratch.path("**/*.log")], START);
+    await tail.records(1);
+    assert.match(tail.source.health().error ?? "", /closed.*EACCES/);
+    chmodSync(closed, 0o700);
+    await tail.records(2);
+    await tail.until(() => tail.source.health().state === "running", "the end of the trouble");
+  } finally {
+    chmodSync(closed, 0o700);
+  }
+});
+
 test("fileSource() stops at once and leaves nothing open", async () => {
   using scratch = new Scratch();
   writeFileSync(scratch.path("x.log"), "1\n");

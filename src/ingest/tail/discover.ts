@@ -9,7 +9,7 @@ import { readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
 import { isPermission, messageOf } from "./failures.ts";
 import { compileGlob, matchesName, matchesPath, type PathPattern, type Segment } from "./glob.ts";
-import { namesBefore, type Packing, packingOf } from "./rotated.ts";
+import { compareRotatedNames, namesBefore, type Packing, packingOf } from "./rotated.ts";
 
 /** A directory that has just changed may change again without getting another time. */
 const CLOCK_TICK_MS = 150;
@@ -37,6 +37,21 @@ export interface Candidate extends Facts {
   /** It is named by a path without wildcards. */
   readonly literal: boolean;
   readonly packing: Packing | undefined;
+}
+
+/** Plain names before others, names that are meant before siblings. */
+export function compareImportance(a: Candidate, b: Candidate): number {
+  return Number(b.literal) - Number(a.literal) || Number(b.active) - Number(a.active) ||
+    (a.path < b.path ? -1 : 1);
+}
+
+/** The older first. */
+export function compareAge(a: Candidate, b: Candidate): number {
+  if (a.origin !== b.origin) return a.origin < b.origin ? -1 : 1;
+  // What stands at the origin itself was begun last.
+  const byPlace = Number(a.path === a.origin) - Number(b.path === b.origin);
+  return byPlace || compareRotatedNames(basename(a.path), basename(b.path)) ||
+    a.mtimeMs - b.mtimeMs || (a.path < b.path ? -1 : 1);
 }
 
 export interface DiscoverySettings {

@@ -24,9 +24,9 @@ import type { EventBatch, EventSource, SourceHealth } from "../../runtime/plugin
 import type { FileSourceSettings } from "../../runtime/settings.ts";
 import { parsePosition } from "./checkpoint.ts";
 import { Discovery } from "./discover.ts";
-import type { RotationCounts } from "./follower.ts";
 import { type FileSourceOptions, Following } from "./following.ts";
 import { makeJoiner } from "./multiline.ts";
+import type { RotationCounts } from "./record.ts";
 
 /**
  * A source that follows files.

@@ -7,7 +7,6 @@
  * where those fail the fingerprint alone.
  */
 import { Buffer } from "node:buffer";
-import { basename } from "node:path";
 import {
   formatCheckpoint,
   formatKnown,
@@ -18,50 +17,26 @@ import {
   SLACK_MS,
 } from "./checkpoint.ts";
 import { type Content, openContent, PlainContent, readHead } from "./content.ts";
-import { type Candidate, fileId } from "./discover.ts";
-import {
-  digest,
-  HEAD_BYTES,
-  leadingNuls,
-  Lineage,
-  type Stretch,
-  TAIL_BYTES,
-} from "./fingerprint.ts";
-import { detectEncoding, lineEnd } from "./encoding.ts";
+import { type Candidate, compareAge, compareImportance, fileId } from "./discover.ts";
+import { digest, HEAD_BYTES, leadingNuls, Lineage, TAIL_BYTES } from "./fingerprint.ts";
 import { isAbsent } from "./failures.ts";
-import { Generation, type ReadContext } from "./generation.ts";
-import { compareRotatedNames, packingOf } from "./rotated.ts";
+import { Generation } from "./generation.ts";
+import type { ReadContext, RotationCounts } from "./record.ts";
+import { packingOf } from "./rotated.ts";
+import { holds, lastLineStart, type Sample, takeSample } from "./sample.ts";
 
 /** A checkpoint whose file has not been found for that long is given up. */
 const FORGET_MS = 7 * 24 * 3600_000;
 /** Checkpoints without a file, and origins whose contents are remembered. */
 const MAX_GONE = 1000;
-/** Bytes in front of the end of a file that are searched for the start of its last line. */
-const LINE_START_BYTES = 1 << 20;
-
-/** NULs at the start of a file that are searched for the text behind them. */
-const MAX_HOLE = 64 << 20;
-
-/** What is known of a candidate's content. */
-interface Sample {
-  readonly base: number;
-  readonly head: Buffer;
-}
-
 export interface FollowerOptions {
   readonly startAt: "start" | "end";
   readonly root: string | undefined;
   readonly context: Omit<ReadContext, "ordinalOf">;
+  /** Whether a file that could not be read is to be left alone for now. */
+  isResting(path: string): boolean;
   /** Tells that a file cannot be read; says so again for `undefined`, when it can. */
   onFailure(path: string, error: unknown): void;
-}
-
-export interface RotationCounts {
-  rotations: number;
-  truncations: number;
-  replacements: number;
-  /** Bytes that were seen in a file and were gone before they could be read. */
-  lostBytes: number;
 }
 
 export class Follower {
@@ -195,7 +170,7 @@ export class Follower {
     }
     this.generations = this.generations.filter((one) => one !== generation);
     if (generation.headStretch.length > 0) this.#remember(generation.known());
-    else this.#ignored.set(generation.id, `${generation.size}/${generation.mtimeMs}`);
+    else this.#ignored.set(fileId(generation), `${generation.size}/${generation.mtimeMs}`);
   }
 
   /** Whether a later content of the same origin is being followed. */
@@ -246,7 +221,7 @@ export class Follower {
   ): Promise<void> {
     // The newest first: two may have had the same file, one before it was truncated.
     for (const generation of this.generations.toReversed()) {
-      const one = free.get(generation.id);
+      const one = free.get(fileId(generation));
       if (one === undefined || generation.isOrphan) continue;
       // An open file keeps its inode from being given again.
       const isSame = generation.content !== undefined ||
@@ -382,9 +357,12 @@ export class Follower {
   async #add(one: Candidate, sample: Sample): Promise<Generation> {
     const lineage = new Lineage(one.origin, sample.head);
     lineage.base = sample.base;
+    const { encoding } = this.#context;
     const atEnd = this.#isFirst && this.#options.startAt === "end" &&
       !(one.literal && one.packing !== undefined);
-    const offset = atEnd ? await this.#lastLineStart(one, sample) : 0;
+    const offset = atEnd
+      ? await this.#open(one, (content) => lastLineStart(content, sample, encoding)) ?? 0
+      : 0;
     const generation = new Generation(this.#context, one, lineage, offset);
     generation.size = one.size;
     const before = Buffer.alloc(Math.min(TAIL_BYTES, offset));
@@ -393,20 +371,6 @@ export class Follower {
       generation.adopt(lineage.head, before);
     }
     return generation;
-  }
-
-  /** Where reading begins that leaves out what is there; an unfinished line is not left out. */
-  async #lastLineStart(one: Candidate, sample: Sample): Promise<number> {
-    return await this.#open(one, async (content) => {
-      if (one.packing !== undefined) return await lengthOf(content);
-      const { size } = content.facts();
-      const block = Buffer.alloc(Math.min(size, LINE_START_BYTES));
-      const start = size - block.length;
-      const count = await content.read(block, start);
-      const encoding = this.#context.encoding ?? detectEncoding(sample.head);
-      const end = lineEnd(block.subarray(0, count), start, encoding, "last");
-      return end >= 0 ? start + end : start === 0 ? 0 : size;
-    }) ?? 0;
   }
 
   /** Whether the content was read before, is a copy of one that is, or was old when we began. */
@@ -504,29 +468,13 @@ export class Follower {
     }
   }
 
-  /** The first bytes of a file, unpacked; `undefined` if it cannot be read now. */
-  async #sample(one: Candidate): Promise<Sample | undefined> {
-    return await this.#open(one, async (content) => {
-      const head = Buffer.alloc(HEAD_BYTES);
-      let base = 0;
-      let block = head;
-      while (base < MAX_HOLE) {
-        const length = await readHead(content, block, base);
-        const nuls = leadingNuls(block.subarray(0, length));
-        if (nuls === 0 || nuls < length) {
-          const count = nuls === 0 && block === head
-            ? length
-            : await readHead(content, head, base + nuls);
-          return { base: base + nuls, head: head.subarray(0, count) };
-        }
-        base += nuls;
-        block = Buffer.alloc(LINE_START_BYTES);
-      }
-      return { base: 0, head: Buffer.alloc(0) };
-    });
+  /** `undefined` if it cannot be read now. */
+  #sample(one: Candidate): Promise<Sample | undefined> {
+    return this.#open(one, takeSample);
   }
 
   async #open<T>(one: Candidate, use: (content: Content) => Promise<T>): Promise<T | undefined> {
+    if (this.#options.isResting(one.path)) return undefined;
     let content: Content | undefined;
     try {
       content = openContent(one.path, one.packing, this.#options.root);
@@ -546,34 +494,4 @@ export class Follower {
       content?.close();
     }
   }
-}
-
-async function lengthOf(content: Content): Promise<number> {
-  const block = Buffer.alloc(LINE_START_BYTES);
-  let size = 0;
-  for (;;) {
-    const count = await content.read(block, size);
-    size += count;
-    if (count < block.length) return size;
-  }
-}
-
-async function holds(content: Content, { end, length, hash }: Stretch): Promise<boolean> {
-  const bytes = Buffer.alloc(length);
-  return await content.read(bytes, end - length) === length && digest(bytes) === hash;
-}
-
-/** Plain names before others, names that are meant before siblings. */
-function compareImportance(a: Candidate, b: Candidate): number {
-  return Number(b.literal) - Number(a.literal) || Number(b.active) - Number(a.active) ||
-    (a.path < b.path ? -1 : 1);
-}
-
-/** The older first. */
-function compareAge(a: Candidate, b: Candidate): number {
-  if (a.origin !== b.origin) return a.origin < b.origin ? -1 : 1;
-  // What stands at the origin itself was begun last.
-  const byPlace = Number(a.path === a.origin) - Number(b.path === b.origin);
-  return byPlace || compareRotatedNames(basename(a.path), basename(b.path)) ||
-    a.mtimeMs - b.mtimeMs || (a.path < b.path ? -1 : 1);
 }

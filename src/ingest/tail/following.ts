@@ -7,22 +7,23 @@ import type { EventBatch } from "../../runtime/plugin.ts";
 import type { FileSourceSettings } from "../../runtime/settings.ts";
 import type { Position } from "./checkpoint.ts";
 import { openContent } from "./content.ts";
-import { Discovery, factsOf } from "./discover.ts";
+import { type Candidate, Discovery, factsOf } from "./discover.ts";
 import type { TextCounts } from "./encoding.ts";
 import { codeOf, isAbsent, messageOf } from "./failures.ts";
 import { TAIL_BYTES } from "./fingerprint.ts";
-import { Follower, type RotationCounts } from "./follower.ts";
-import type { FileEvent, Generation } from "./generation.ts";
+import { Follower } from "./follower.ts";
+import type { Generation } from "./generation.ts";
 import type { JoinCounts } from "./multiline.ts";
+import type { FileEvent, RotationCounts } from "./record.ts";
 import { Wake } from "./wake.ts";
 
 const DEFAULT_MAX_LINE_BYTES = 1 << 20;
 const DEFAULT_POLL_MS = 250;
 /** One batch: what is worth a commit of its own. */
 const MAX_BATCH_EVENTS = 4096;
-const MAX_BATCH_CHARS = 1 << 20;
-/** One read. */
-const READ_BYTES = 1 << 20;
+const MAX_BATCH_BYTES = 1 << 20;
+/** The buffer for reading holds the longest line; short limits do not make reading slow. */
+const MIN_BUFFER = 256 << 10;
 /** Read from one file before the next one has its turn. */
 const TURN_BYTES = 4 << 20;
 /** The shortest pause between two looks, so that a log that is written line by line costs little. */
@@ -86,7 +87,8 @@ export class Following {
   readonly #isNew: boolean;
   readonly #failures = new Map<string, Failure>();
   #events: FileEvent[] = [];
-  #chars = 0;
+  /** Read since the last batch. */
+  #bytes = 0;
   #isScanDue = true;
   #scannedMs = 0;
   #polledMs = 0;
@@ -115,7 +117,7 @@ export class Following {
       startAt: settings.startAt ?? "end",
       root: settings.root,
       context: {
-        buffer: Buffer.allocUnsafe(Math.max(READ_BYTES, maxLineBytes + 4) + 2 * TAIL_BYTES),
+        buffer: Buffer.allocUnsafe(Math.max(MIN_BUFFER, maxLineBytes + 4) + 2 * TAIL_BYTES),
         encoding: settings.encoding,
         multiline: settings.multiline,
         maxLineBytes,
@@ -123,6 +125,7 @@ export class Following {
         emit: (event) => this.#emit(event),
         isCurrent: () => this.#discovery.isCurrent(),
       },
+      isResting: (path) => (this.#failures.get(path)?.untilMs ?? 0) > performance.now(),
       onFailure: (path, error) => this.#noteFailure(path, error),
     }, from);
   }
@@ -210,8 +213,9 @@ export class Following {
     this.#scannedMs = nowMs;
     const isOrigin = (path: string) => this.#follower.isOrigin(path);
     const isCurrent = () => this.#discovery.isCurrent();
+    let candidates: readonly Candidate[];
     for (let attempt = 1;; attempt++) {
-      const candidates = this.#discovery.scan(Date.now(), isOrigin);
+      candidates = this.#discovery.scan(Date.now(), isOrigin);
       // A directory that never rests is taken as it is in the end.
       const isLast = attempt === MAX_SCANS;
       if (
@@ -229,6 +233,7 @@ export class Following {
         break;
       }
     }
+    this.#noteProblems(new Set(candidates.map(({ path }) => path)));
     const names = new Set(this.#follower.generations.map(({ path }) => basename(path)));
     this.#wake.watch(this.#discovery.directories, names);
     this.#isMoved = true;
@@ -270,7 +275,7 @@ export class Following {
     while (await this.#advance(generation)) {
       signal.throwIfAborted();
       this.#isMoved = true;
-      const isFull = this.#events.length >= MAX_BATCH_EVENTS || this.#chars >= MAX_BATCH_CHARS;
+      const isFull = this.#events.length >= MAX_BATCH_EVENTS || this.#bytes >= MAX_BATCH_BYTES;
       if (isFull) yield this.#batch();
       if (!generation.hasBlock && generation.offset - start >= TURN_BYTES) {
         this.#isHungry = true;
@@ -288,7 +293,9 @@ export class Following {
     try {
       if (generation.content === undefined && !this.#open(generation)) return false;
       const limit = MAX_BATCH_EVENTS - this.#events.length;
+      const before = generation.offset;
       const outcome = await generation.advance(limit, nowMs);
+      this.#bytes += generation.offset - before;
       if (failure !== undefined) this.#noteFailure(path, undefined);
       if (outcome === "replaced") {
         this.#follower.truncated(generation, nowMs);
@@ -371,15 +378,29 @@ export class Following {
 
   #emit(event: FileEvent): void {
     this.#events.push(event);
-    this.#chars += event.payload.length;
-    this.#counts.events++;
   }
 
   #batch(): EventBatch {
     const events = this.#events;
     this.#events = [];
-    this.#chars = 0;
+    this.#bytes = 0;
+    this.#counts.events += events.length;
     return { events, position: this.#follower.position };
+  }
+
+  /** Reports what cannot be looked at, and forgets failures of files that are gone. */
+  #noteProblems(found: ReadonlySet<string>): void {
+    const { problems } = this.#discovery;
+    for (const [path, message] of problems) {
+      const code = this.#failures.get(path)?.code ?? "EACCES";
+      this.#noteFailure(path, Object.assign(new Error(message), { code }));
+    }
+    for (const path of this.#failures.keys()) {
+      const isFollowed = this.#follower.generations.some((one) => one.path === path);
+      if (!problems.has(path) && !found.has(path) && !isFollowed) {
+        this.#noteFailure(path, undefined);
+      }
+    }
   }
 
   /** Reports a change; `undefined` says that the file can be read. */
@@ -388,7 +409,7 @@ export class Following {
     if (error === undefined) {
       if (before === undefined) return;
       this.#failures.delete(path);
-      this.#options.onProblem?.({ path, code: "", message: `${path} can be read again` });
+      this.#options.onProblem?.({ path, code: "", message: `${path} is no obstacle any more` });
       return;
     }
     if (isAbsent(error)) {

@@ -7,7 +7,6 @@
  * take memory.
  */
 import { Buffer } from "node:buffer";
-import type { RawEvent } from "../../runtime/plugin.ts";
 import type { Checkpoint, Known } from "./checkpoint.ts";
 import { type Content, PackedContent, PlainContent } from "./content.ts";
 import {
@@ -16,80 +15,25 @@ import {
   LineBlock,
   lineEnd,
   type LineTarget,
-  type TextCounts,
   unitOf,
 } from "./encoding.ts";
 import {
   digest,
-  HEAD_BYTES,
   leadingNuls,
   Lineage,
   type Stretch,
   TAIL_BYTES,
   trailingNuls,
 } from "./fingerprint.ts";
-import { type JoinCounts, type Joiner, makeJoiner } from "./multiline.ts";
-import type { Multiline } from "../../runtime/settings.ts";
-import { type Candidate, fileId } from "./discover.ts";
+import type { Candidate } from "./discover.ts";
+import { growHead, growPackedHead, sameHead, skipHole } from "./head.ts";
+import { type Joiner, makeJoiner } from "./multiline.ts";
+import { FileEvent, NamedEvent, type ReadContext, type ReadOutcome } from "./record.ts";
 import type { Packing } from "./rotated.ts";
 
 const LF = 10;
-
-/** A line, or what was joined of several. */
-export class FileEvent implements RawEvent {
-  readonly payload: string;
-  readonly #lineage: Lineage;
-  readonly #offset: number;
-  readonly #end: number;
-  readonly #char: number;
-  readonly #stamp: string | undefined;
-
-  constructor(
-    payload: string,
-    lineage: Lineage,
-    offset: number,
-    end: number,
-    char: number,
-    stamp: string | undefined,
-  ) {
-    this.payload = payload;
-    this.#lineage = lineage;
-    this.#offset = offset;
-    this.#end = end;
-    this.#char = char;
-    this.#stamp = stamp;
-  }
-
-  get recordId(): string {
-    const stamp = this.#stamp ?? this.#lineage.stamp(this.#end);
-    return `${stamp}:${this.#offset}${this.#char === 0 ? "" : `.${this.#char}`}`;
-  }
-
-  get origin(): string {
-    return this.#lineage.origin;
-  }
-}
-
-/** What all generations of a source have in common. */
-export interface ReadContext {
-  /** Shared: each read overwrites it. Holds the longest line and more. */
-  readonly buffer: Buffer;
-  readonly encoding: Encoding | undefined;
-  readonly multiline: Multiline | undefined;
-  readonly maxLineBytes: number;
-  readonly counts: TextCounts & JoinCounts;
-  emit(event: FileEvent): void;
-  /** Whether no file has come, gone or been renamed since the last look. */
-  isCurrent(): boolean;
-  /** How many generations of this origin began with the same line before. */
-  ordinalOf(generation: Generation, key: string): number;
-}
-
-/**
- * `replaced`: the file no longer holds this content. `stale`: names have changed since the
- * directories were looked through, which must be done first.
- */
-export type ReadOutcome = "lines" | "idle" | "replaced" | "stale";
+/** One read; fits the processor's cache. */
+const BLOCK_BYTES = 256 << 10;
 
 /** How often reading waits for a directory to rest. */
 const PATIENCE = 10;
@@ -129,6 +73,8 @@ export class Generation implements LineTarget {
   #tailHash: string | undefined;
   /** No line ends between `#offset` and here. */
   #scanned: number;
+  /** The next line is known to be longer than a block. */
+  #isLong = false;
   #block: LineBlock | undefined;
   #encoding: Encoding | undefined;
   #joiner: Joiner | undefined;
@@ -161,7 +107,7 @@ export class Generation implements LineTarget {
       this.isOrphan = from.isOrphan;
     }
     if (context.multiline !== undefined) {
-      const emit = this.#emit.bind(this);
+      const emit = this.#emitJoined.bind(this);
       this.#joiner = makeJoiner(context.multiline, emit, context.counts, from?.json);
     }
   }
@@ -176,10 +122,6 @@ export class Generation implements LineTarget {
 
   get origin(): string {
     return this.lineage.origin;
-  }
-
-  get id(): string {
-    return fileId(this);
   }
 
   /** Whether these are the facts of its file. */
@@ -297,7 +239,10 @@ export class Generation implements LineTarget {
     const { content } = this;
     if (!(content instanceof PlainContent)) return true;
     const { size } = content.facts();
-    if (size < this.#offset || !this.#growHead(content) || !this.#sameHead()) {
+    if (
+      size < this.#offset || !growHead(this.lineage, content) ||
+      !sameHead(this.lineage, this.content)
+    ) {
       return this.#restart() === "idle";
     }
     const tail = Buffer.allocUnsafe(this.#tail.length);
@@ -340,7 +285,7 @@ export class Generation implements LineTarget {
     if (length <= 0 || this.content === undefined) return;
     const bytes = this.#context.buffer.subarray(0, length);
     const count = await this.content.read(bytes, this.#offset);
-    if (count < length || !this.#sameHead()) return;
+    if (count < length || !sameHead(this.lineage, this.content)) return;
     const end = this.#scanned;
     if (consume || this.#joiner !== undefined) {
       if (this.#partial?.end === end) this.#partial = undefined;
@@ -371,11 +316,14 @@ export class Generation implements LineTarget {
         // Nothing but the line end came: this is what was given out before.
         if (text.length === partial.chars) return;
       }
-      this.#emit(text, offset, end, 0, partial.stamp);
+      if (text !== "") {
+        const id = `${partial.stamp}:${offset}`;
+        this.#context.emit(new NamedEvent(text, this.lineage, id));
+      }
     } else if (this.#joiner !== undefined) {
       this.#joiner.line(text, offset, end);
     } else {
-      this.#emit(text, offset, end, 0);
+      if (text !== "") this.#context.emit(new FileEvent(text, this.lineage, offset, end));
     }
   }
 
@@ -384,9 +332,13 @@ export class Generation implements LineTarget {
     this.content = undefined;
   }
 
-  #emit(text: string, offset: number, end: number, char: number, stamp?: string): void {
-    if (text === "") return;
-    this.#context.emit(new FileEvent(text, this.lineage, offset, end, char, stamp));
+  #emitJoined(text: string, offset: number, end: number, char: number): void {
+    const { lineage } = this;
+    this.#context.emit(
+      char === 0
+        ? new FileEvent(text, lineage, offset, end)
+        : new NamedEvent(text, lineage, `${lineage.stamp(end)}:${offset}.${char}`),
+    );
   }
 
   #take(limit: number): void {
@@ -435,7 +387,7 @@ export class Generation implements LineTarget {
     this.mtimeMs = facts.mtimeMs;
     this.size = facts.size;
     if (content instanceof PlainContent) {
-      if (facts.size < this.#offset || !this.#growHead(content)) return this.#restart();
+      if (facts.size < this.#offset || !growHead(this.lineage, content)) return this.#restart();
       // Smaller, or written into where it was allocated before.
       if (facts.size <= (this.#seen?.size ?? 0)) this.#scanned = this.#offset;
     } else if (content instanceof PackedContent && this.#seen !== undefined) {
@@ -446,14 +398,16 @@ export class Generation implements LineTarget {
       const isSearch = this.#scanned > this.#offset;
       const from = isSearch ? this.#scanned : this.#offset;
       const tailLength = isSearch || this.packing !== undefined ? 0 : this.#tail.length;
-      const count = await content.read(buffer, from - tailLength);
+      const target = buffer.subarray(0, isSearch || this.#isLong ? buffer.length : BLOCK_BYTES);
+      const count = await content.read(target, from - tailLength);
       const sameTail = count >= tailLength &&
         buffer.subarray(0, tailLength).equals(this.#tail.subarray(0, tailLength));
       // After reading, since the file may have been truncated meanwhile.
-      if (!sameTail || !this.#sameHead()) return this.#restart();
+      if (!sameTail || !sameHead(this.lineage, this.content)) return this.#restart();
       const data = buffer.subarray(tailLength, count);
-      const isEnd = count < buffer.length;
-      if (this.packing !== undefined) this.#growPackedHead(data, from);
+      const isEnd = count < target.length;
+      this.#isLong = false;
+      if (this.packing !== undefined) growPackedHead(this.lineage, data, from);
       const found = isSearch ? await this.#search(data, from, isEnd) : this.#cut(data, from, isEnd);
       if (found === "lines" || data.length > 0) this.grownMs = nowMs;
       if (found === "lines") return "lines";
@@ -470,7 +424,7 @@ export class Generation implements LineTarget {
 
   /** Makes a block of the whole lines at the start of `data`. */
   #cut(data: Buffer, offset: number, isEnd: boolean): "lines" | "none" {
-    if (this.lineage.key === undefined && offset === 0) this.#skipHole(data, offset);
+    if (this.lineage.key === undefined && offset === 0) skipHole(this.lineage, data, offset);
     const encoding = this.#encodingOf();
     const end = lineEnd(data, offset, encoding, "last");
     if (end < 0) {
@@ -501,6 +455,7 @@ export class Generation implements LineTarget {
     if (end - this.#offset > buffer.length - TAIL_BYTES) await this.#passNuls(end);
     if (end - this.#offset <= buffer.length - TAIL_BYTES) {
       this.#scanned = this.#offset;
+      this.#isLong = true;
       return "again";
     }
     const length = Math.min(buffer.length, maxLineBytes + 4);
@@ -527,48 +482,11 @@ export class Generation implements LineTarget {
       const count = await this.content!.read(target, this.#offset);
       const nuls = leadingNuls(target.subarray(0, count));
       if (count === 0 || nuls === 0) return;
-      if (this.lineage.key === undefined) this.#skipHole(target.subarray(0, count), this.#offset);
+      if (this.lineage.key === undefined) {
+        skipHole(this.lineage, target.subarray(0, count), this.#offset);
+      }
       this.#moveTo(this.#offset + nuls, target.subarray(0, nuls));
     }
-  }
-
-  /** If the text begins behind a hole, so does the fingerprint. */
-  #skipHole(data: Buffer, offset: number): void {
-    const nuls = leadingNuls(data);
-    if (nuls === 0 || nuls >= data.length) return;
-    this.lineage.base = offset + nuls;
-    this.lineage.head = Buffer.from(data.subarray(nuls, nuls + HEAD_BYTES));
-  }
-
-  /** Reads what has been added to the first bytes; `false` if they are not the same any more. */
-  #growHead(content: PlainContent): boolean {
-    const { lineage } = this;
-    if (lineage.head.length >= HEAD_BYTES) return true;
-    const head = Buffer.alloc(HEAD_BYTES);
-    const length = content.readNow(head, lineage.base);
-    const known = lineage.head.length;
-    if (length < known || !head.subarray(0, known).equals(lineage.head)) return false;
-    // A hole that is still all there is has no fingerprint.
-    if (known === 0 && leadingNuls(head.subarray(0, length)) > 0) return true;
-    lineage.head = head.subarray(0, length);
-    return true;
-  }
-
-  #growPackedHead(data: Buffer, offset: number): void {
-    const { lineage } = this;
-    const at = lineage.base + lineage.head.length;
-    if (lineage.head.length >= HEAD_BYTES || offset > at) return;
-    const more = data.subarray(at - offset, at - offset + HEAD_BYTES - lineage.head.length);
-    if (offset === at || more.length > 0) lineage.head = Buffer.concat([lineage.head, more]);
-  }
-
-  /** Whether the file still begins as it did: it may have been truncated while it was read. */
-  #sameHead(): boolean {
-    if (!(this.content instanceof PlainContent)) return true;
-    const { head, base } = this.lineage;
-    if (head.length === 0) return true;
-    const now = Buffer.allocUnsafe(head.length);
-    return this.content.readNow(now, base) === head.length && now.equals(head);
   }
 
   /** A file that changed before anything of it was used is simply looked at anew. */
