@@ -12,15 +12,21 @@ import type { RawEvent, SourceNotice } from "../runtime/plugin.ts";
 
 /** Who raises alerts. */
 export interface AgentIdentity {
+  /** `StateStore.agentId`: it goes into every alert id. */
   readonly id: string;
+  /** Goes into alerts. */
   readonly host: string;
+  /** Go into alerts. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Where a builder's events come from. */
 export interface SourceIdentity {
+  /** `EventSource.id`. */
   readonly id: string;
+  /** `EventSource.kind`. */
   readonly kind: string;
+  /** Go into its alerts, over those of the agent. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -34,6 +40,9 @@ export class AlertBuilder {
   readonly #addIds: boolean;
   readonly #labels: Readonly<Record<string, string>> | undefined;
 
+  /**
+   * @param addIds Whether bodies say, besides the result, the alert's id, times, agent and source.
+   */
   constructor(agent: AgentIdentity, source: SourceIdentity, addIds: boolean) {
     this.#agent = agent;
     this.#source = source;
@@ -55,7 +64,9 @@ export class AlertBuilder {
     nowMs: number,
     ordinals: Map<string, number>,
   ): readonly NewAlert[] {
-    const [eventMs, eventTime] = eventTimestamp(event);
+    const [exactMs, eventTime] = eventTimestamp(event);
+    // Events may tell microseconds; the state file holds whole milliseconds.
+    const eventMs = exactMs === undefined ? undefined : Math.floor(exactMs);
     const place = {
       ...this.#place(raw.origin, raw.recordId),
       channel: scalarText(event.get(CHANNEL)) ?? null,

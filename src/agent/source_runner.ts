@@ -9,7 +9,12 @@ import { parseLine } from "../decode/parse_line.ts";
 import type { LogEvent } from "../event/event.ts";
 import { eventTimestamp } from "../event/facts.ts";
 import type { NewAlert } from "../runtime/alert.ts";
-import type { BatchOptions, BatchVisitor, LogProcessor } from "../runtime/log_processor.ts";
+import type {
+  BatchOptions,
+  BatchVisitor,
+  LogProcessor,
+  ParseFailure,
+} from "../runtime/log_processor.ts";
 import type { MetricsHook } from "../runtime/metrics.ts";
 import type { NewDeadLetter } from "../runtime/outbox.ts";
 import type { EventBatch, EventSource, RawEvent } from "../runtime/plugin.ts";
@@ -233,27 +238,35 @@ export class SourceRunner {
     const { now, onResults, keepParseErrors, taps } = this.#context;
     let ordinals = new Map<string, number>();
     let record = -1;
+    const failed = ({ index, reason, message }: ParseFailure): void => {
+      onFailed();
+      if (!keepParseErrors) return;
+      const { payload, recordId } = events[index]!;
+      const original = typeof payload === "string" ? payload : jsonText(payload.toValue());
+      deadLetters.push({
+        stage: "parse",
+        sourceId: this.source.id,
+        recordId,
+        original: original.slice(0, MAX_KEPT_TEXT),
+        code: reason,
+        error: message,
+      });
+    };
     return {
+      failed,
       matched: (index, event, results) => {
         if (index !== record) ordinals = new Map();
         record = index;
         const nowMs = now();
         onResults(results, nowMs);
-        alerts.push(...this.#builder.detections(results, event, events[index]!, nowMs, ordinals));
-      },
-      failed: ({ index, reason, message }) => {
-        onFailed();
-        if (!keepParseErrors) return;
-        const { payload, recordId } = events[index]!;
-        const original = typeof payload === "string" ? payload : jsonText(payload.toValue());
-        deadLetters.push({
-          stage: "parse",
-          sourceId: this.source.id,
-          recordId,
-          original: original.slice(0, MAX_KEPT_TEXT),
-          code: reason,
-          error: message,
-        });
+        try {
+          alerts.push(...this.#builder.detections(results, event, events[index]!, nowMs, ordinals));
+        } catch (error) {
+          // A bug of ours; the source must not stand still before this event for ever.
+          const message = error instanceof Error ? error.message : String(error);
+          log.error("An alert cannot be written", { source: this.source.id, reason: message });
+          failed({ index, reason: "alert", message });
+        }
       },
       ...(taps.decoded.size === 0
         ? {}

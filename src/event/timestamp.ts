@@ -8,6 +8,9 @@ import type { Value } from "./value.ts";
 const TEXT =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))?\s?(Z|UTC|[+-]\d{2}:?\d{2})?)?$/i;
 
+/** 100,000,000 days in nanoseconds, the range of `Date` (ECMA-262, "Time Values and Time Range"). */
+const MAX_UNIX = 8.64e21;
+
 /** The fields, in this order, that say when an event happened. */
 export const TIMESTAMP_FIELDS: readonly string[] = [
   "@timestamp",
@@ -40,8 +43,9 @@ export function parseTimestamp(value: Value | undefined): number | undefined {
 }
 
 function fromUnix(value: number): number | undefined {
-  if (!Number.isFinite(value)) return undefined;
   const size = Math.abs(value);
+  // Also what is no number. Beyond, not even nanoseconds would be an instant that `Date` knows.
+  if (!(size <= MAX_UNIX)) return undefined;
   if (size > 1e17) return value / 1e6;
   if (size > 1e14) return value / 1e3;
   if (size > 1e12) return value;

@@ -20,6 +20,7 @@ export type EventFilter = (event: LogEvent) => readonly LogEvent[];
 export interface BatchOptions extends LineOptions {
   /** Default `auto`. */
   readonly format?: LineFormat;
+  /** Applied to every event before rules see it. */
   readonly filter?: EventFilter;
   /** What is known of the logsource of events that do not tell it. */
   readonly logsource?: StaticLogsource;
@@ -29,7 +30,7 @@ export interface BatchOptions extends LineOptions {
 export interface ParseFailure {
   /** Its place in the batch, from 0. */
   readonly index: number;
-  /** `decode_json` or `filter`: a label for counters. */
+  /** `decode_json`, `filter` or `evaluate`: a label for counters. */
   readonly reason: string;
   /** For people. */
   readonly message: string;
@@ -49,6 +50,7 @@ export interface BatchResult {
 export interface BatchVisitor {
   /** Called for events with results only. */
   matched(index: number, event: LogEvent, results: readonly DetectionResult[]): void;
+  /** Called for inputs that are no events, in their order. */
   failed(failure: ParseFailure): void;
   /** Called for every event before it is evaluated. */
   decoded?(index: number, event: LogEvent): void;
@@ -147,7 +149,14 @@ export class BatchRun {
   #evaluate(index: number, event: LogEvent): void {
     this.#events++;
     this.#visitor.decoded?.(index, event);
-    const results = this.#engine.evaluate(event, this.#options.logsource);
+    let results: readonly DetectionResult[];
+    try {
+      results = this.#engine.evaluate(event, this.#options.logsource);
+    } catch (error) {
+      // A bug of ours; one event must not keep all others from being looked at.
+      this.#fail(index, "evaluate", error instanceof Error ? error.message : String(error));
+      return;
+    }
     if (results.length === 0) return;
     this.#matches += results.length;
     this.#visitor.matched(index, event, results);

@@ -110,7 +110,7 @@ export class AlertTable {
       size,
       crc32(alert.body),
       createdMs,
-      alert.eventMs ?? null,
+      alert.eventMs === undefined ? null : Math.floor(alert.eventMs),
       nowMs,
       alert.sourceId,
       alert.recordId,
