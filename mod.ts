@@ -147,6 +147,7 @@ export {
   type HttpSourceOptions,
   type PushResult,
 } from "./src/ingest/http.ts";
+export { journaldSource } from "./src/ingest/journald.ts";
 export { unixSource, type UnixSourceOptions } from "./src/ingest/unix.ts";
 export { natsSource, type NatsSourceContext } from "./src/ingest/nats_source.ts";
 /** What `natsSource` gives. */

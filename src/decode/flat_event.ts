@@ -21,24 +21,29 @@ export class FlatEvent implements LogEvent {
   readonly #fields: readonly (readonly [name: string, text: string])[];
   #byName: Map<string, string> | undefined;
 
+  /** @param fields In the order of the log. */
   constructor(fields: readonly (readonly [name: string, text: string])[]) {
     this.#fields = fields;
   }
 
+  /** See `LogEvent.get`. */
   get(field: Field): Value | undefined {
     return (this.#byName ??= firstOfEach(this.#fields)).get(field.name);
   }
 
+  /** All names. */
   topKeys(): readonly string[] {
     return this.#fields.map(([name]) => name);
   }
 
+  /** See `LogEvent.someText`. */
   someText(visit: (text: string) => boolean): boolean {
     return this.#fields.some(([name, text]) =>
       (name === RAW_FIELD || !name.startsWith(ADDED)) && visit(text)
     );
   }
 
+  /** An object of texts; of a name that stands twice the last. */
   toValue(): Value {
     return Object.fromEntries(this.#fields);
   }
@@ -60,22 +65,27 @@ const NO_KEYS: readonly string[] = [];
 export class PlainEvent implements LogEvent {
   readonly #line: string;
 
+  /** @param line Without its line end. */
   constructor(line: string) {
     this.#line = line;
   }
 
+  /** Nothing. */
   get(): undefined {
     return undefined;
   }
 
+  /** None. */
   topKeys(): readonly string[] {
     return NO_KEYS;
   }
 
+  /** The line. */
   someText(visit: (text: string) => boolean): boolean {
     return visit(this.#line);
   }
 
+  /** `{"_raw": line}`. */
   toValue(): Value {
     return { [RAW_FIELD]: this.#line };
   }

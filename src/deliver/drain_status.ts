@@ -9,20 +9,27 @@ import type { Sink } from "../runtime/plugin.ts";
 import type { SinkCommon } from "../runtime/settings.ts";
 import type { Clock } from "./clock.ts";
 
+/** What a drain works with. */
 export interface DrainOptions {
+  /** Is left to its owner to dispose of. */
   readonly sink: Sink;
   /** The sink must be registered in it. */
   readonly outbox: Outbox;
+  /** Sizes of batches and pauses. */
   readonly settings?: Omit<SinkCommon, "id" | "filter" | "start">;
   /** How long a refusal by configuration must last before an alert goes to the dead letters. */
   readonly configGraceMs?: number;
+  /** A call that takes longer is aborted. Default 300,000. */
   readonly sendTimeoutMs?: number;
+  /** Told of deliveries. */
   readonly metrics?: MetricsHook;
+  /** For tests. */
   readonly clock?: Clock;
   /** From 0 to below 1, for the jitter. */
   readonly random?: () => number;
 }
 
+/** What a drain is doing. */
 export type DrainState =
   /** Sending, or about to. */
   | "running"
@@ -36,20 +43,29 @@ export type DrainState =
 
 /** A sink as the API shows it; times in Unix milliseconds, counts since the drain began. */
 export interface DrainStatus {
+  /** The sink's. */
   readonly id: string;
+  /** The sink's. */
   readonly kind: string;
+  /** What it is doing. */
   readonly state: DrainState;
+  /** When the far end last took something. */
   readonly lastOkMs: number | undefined;
+  /** Why it last did not. */
   readonly lastError: string | undefined;
+  /** When that was. */
   readonly lastErrorMs: number | undefined;
   /** Calls in a row that failed as a whole. */
   readonly failures: number;
+  /** Alerts that the far end has. */
   readonly delivered: number;
   /** Alerts given up. */
   readonly dead: number;
   /** Failed tries of alerts, each of which is followed by another. */
   readonly retries: number;
+  /** When it tries again, if it waits. */
   readonly nextTryMs: number | undefined;
+  /** What waits. */
   readonly backlog: SinkBacklog;
 }
 

@@ -29,17 +29,25 @@ export interface EventLogsource {
 
 /** The dimensions an operator states for an input; lower-case. */
 export interface StaticLogsource {
+  /** `windows`, `linux`, … */
   readonly product?: string;
+  /** `security`, `sshd`, … */
   readonly service?: string;
+  /** `process_creation`, … */
   readonly category?: string;
+  /** Dimensions of one's own. */
   readonly custom?: Readonly<Record<string, string>>;
 }
 
 /** Fields in which events tell their own logsource, by dimension. */
 export interface LogsourceFields {
+  /** The field with the product. */
   readonly product?: string;
+  /** The field with the service. */
   readonly service?: string;
+  /** The field with the category. */
   readonly category?: string;
+  /** Fields by dimension. */
   readonly custom?: Readonly<Record<string, string>>;
 }
 

@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Level } from "../sigma/rule.ts";
 
+/** A rule that matched an event, a correlation over several, or a source's report of a gap. */
 export type AlertKind = "detection" | "correlation" | "gap";
 
 /** One alert as the outbox holds it and sinks get it. */
@@ -13,14 +14,19 @@ export interface Alert {
   readonly seq: number;
   /** Deterministic; see `alertId`. */
   readonly id: string;
+  /** What raised it. */
   readonly kind: AlertKind;
+  /** Of the rule; null if it names none. */
   readonly level: Level | null;
+  /** Of the rule; null if it has none. */
   readonly ruleId: string | null;
+  /** Of the rule. */
   readonly ruleTitle: string;
   /** The id of the source that gave the event. */
   readonly sourceId: string;
   /** Unix milliseconds: when the alert was committed, and when its event happened, if that is known. */
   readonly createdMs: number;
+  /** `undefined` if the event tells no time. */
   readonly eventMs: number | undefined;
   /** The alert as one JSON object without line ends: what every sink delivers. */
   readonly body: string;
@@ -47,12 +53,15 @@ const SEVERITY: Readonly<Record<Level, number>> = {
 
 /** What makes an alert the same alert. */
 export interface AlertIdentity {
+  /** `StateStore.agentId`. */
   readonly agentId: string;
   /** The source's id and the place inside it: `auth:/var/log/auth.log`. */
   readonly source: string;
+  /** `RawEvent.recordId`. */
   readonly recordId: string;
   /** The rule's id, or `titleKey` of one that has none. */
   readonly rule: string;
+  /** The alert's. */
   readonly kind: AlertKind;
   /** Empty for detections; the group key of a correlation. */
   readonly discriminator: string;

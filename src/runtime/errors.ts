@@ -6,11 +6,14 @@ import type { RuleProblem } from "../sigma/rule.ts";
 
 /** Rules could not be loaded, or the engine could not be replaced. */
 export class RuntimeError extends PicketError {
+  /** The class, also where it has been minified. */
   override readonly name = "RuntimeError";
+  /** `RULES_UNUSABLE`: there are no rules to evaluate with. */
   readonly code: "RULES_UNUSABLE" | "RUNTIME_CLOSED" | "RUNTIME_OPTION";
   /** What is wrong with which rule, where the rules are to blame; empty otherwise. */
   readonly problems: readonly RuleProblem[];
 
+  /** @param message What was to be done, then what kept it from being done. */
   constructor(
     code: RuntimeError["code"],
     message: string,
@@ -27,9 +30,12 @@ export class RuntimeError extends PicketError {
  * a pause; `SOURCE_CONFIG` says that a retry only helps after somebody has changed something.
  */
 export class SourceError extends PicketError {
+  /** The class, also where it has been minified. */
   override readonly name = "SourceError";
+  /** `SOURCE_DENIED`: access rights; `SOURCE_CONFIG`: settings; `SOURCE_IO`: anything else. */
   readonly code: "SOURCE_IO" | "SOURCE_DENIED" | "SOURCE_CONFIG";
 
+  /** @param message What was to be done, then what kept it from being done. */
   constructor(code: SourceError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -49,16 +55,20 @@ export type DeliveryFailure =
 
 /** A sink did not take its alerts. */
 export class DeliveryError extends PicketError {
+  /** The class, also where it has been minified. */
   override readonly name = "DeliveryError";
+  /** `failure` as a code. */
   readonly code:
     | "DELIVERY_TRANSIENT"
     | "DELIVERY_AUTH"
     | "DELIVERY_CONFIG"
     | "DELIVERY_POISON";
+  /** What becomes of the alert. */
   readonly failure: DeliveryFailure;
   /** How long the far end asked to be left alone, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
+  /** @param message What was to be done, then what kept it from being done; no secrets. */
   constructor(
     failure: DeliveryFailure,
     message: string,
@@ -85,9 +95,12 @@ const CODES = {
  * `STATE_BUSY`: another process holds it. `STATE_VERSION`: written by a newer Picket.
  */
 export class StateError extends PicketError {
+  /** The class, also where it has been minified. */
   override readonly name = "StateError";
+  /** See above. */
   readonly code: "STATE_FULL" | "STATE_IO" | "STATE_BUSY" | "STATE_VERSION";
 
+  /** @param message What was to be done, then what kept it from being done. */
   constructor(code: StateError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

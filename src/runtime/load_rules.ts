@@ -10,6 +10,7 @@ import { assembleRules } from "../sigma/assemble.ts";
 import { type ParsedFile, type ParseOptions, parseRules } from "../sigma/parse.ts";
 import type { RuleCollection, RuleProblem } from "../sigma/rule.ts";
 
+/** How rule files are read. */
 export interface LoadOptions extends Omit<ParseOptions, "checkRegex"> {
   /** PEM-encoded Ed25519 key that bundles must be signed with. */
   readonly bundleKey?: string;

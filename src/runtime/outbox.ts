@@ -9,6 +9,7 @@ import type { DeliveryFailure } from "./errors.ts";
 
 /** Everything that happens in one transaction: the group commit. */
 export interface Commit {
+  /** In the order in which sinks are to get them. */
   readonly alerts: readonly NewAlert[];
   /** By source id: the position behind the last record that `alerts` accounts for. */
   readonly positions: ReadonlyMap<string, string>;
@@ -18,6 +19,7 @@ export interface Commit {
   readonly nowMs: number;
 }
 
+/** What a commit did. */
 export interface CommitResult {
   /** Alerts that were added. */
   readonly added: number;
@@ -29,16 +31,21 @@ export interface CommitResult {
 
 /** Which alerts a sink wants. Empty or absent lists mean all. */
 export interface SinkFilter {
+  /** Alerts of this level and above; those without a level are below all. */
   readonly minLevel?: Level;
   /** Rule ids or titles, `*` and `?` as wildcards, without regard to case. */
   readonly rules?: readonly string[];
+  /** The same; they win over `rules`. */
   readonly excludeRules?: readonly string[];
+  /** Only alerts of these kinds. */
   readonly kinds?: readonly AlertKind[];
 }
 
 /** A sink as the outbox knows it. */
 export interface SinkRegistration {
+  /** The sink's id; its place in the outbox is kept under it. */
   readonly id: string;
+  /** Alerts outside of it count as delivered. */
   readonly filter: SinkFilter;
   /** Where a sink that is new begins. Default `newest`: with the next alert. */
   readonly start?: "newest" | "oldest";
@@ -46,6 +53,7 @@ export interface SinkRegistration {
 
 /** An alert that waits for a sink. */
 export interface PendingAlert {
+  /** The alert. */
   readonly alert: Alert;
   /** How often it was tried before. */
   readonly attempts: number;
@@ -71,32 +79,51 @@ export type Settlement =
 
 /** The backlog of one sink. */
 export interface SinkBacklog {
+  /** The sink. */
   readonly sinkId: string;
   /** Alerts that wait, and the bytes of their bodies. */
   readonly alerts: number;
+  /** Of the bodies of those alerts. */
   readonly bytes: number;
   /** Age of the oldest one, in milliseconds; 0 without any. */
   readonly oldestMs: number;
+  /** Alerts that were given up for this sink and are still kept. */
   readonly deadLetters: number;
 }
 
+/**
+ * Where it was given up: a record that is no event, an alert that its sink refused, one that made
+ * room, one that is too large.
+ */
 export type DeadLetterStage = "parse" | "deliver" | "evicted" | "oversize";
 
+/** Something that was given up, before it is committed. */
 export interface NewDeadLetter {
+  /** Where it was given up. */
   readonly stage: DeadLetterStage;
+  /** Where it came from. */
   readonly sourceId?: string;
+  /** `RawEvent.recordId`. */
   readonly recordId?: string;
   /** The line or alert as it was. */
   readonly original: string;
+  /** A label for counters. */
   readonly code: string;
+  /** For people. */
   readonly error: string;
 }
 
+/** Something that was given up. */
 export interface DeadLetter extends NewDeadLetter {
+  /** Ascends. */
   readonly id: number;
+  /** Unix milliseconds. */
   readonly createdMs: number;
+  /** The sink that did not take the alert. */
   readonly sinkId?: string;
+  /** The alert. */
   readonly alertId?: string;
+  /** How often it was tried. */
   readonly attempts: number;
 }
 
@@ -119,9 +146,12 @@ export interface Outbox {
     nowMs: number,
     peerPosition?: string,
   ): void;
+  /** What `settle` was given last; `undefined` if nothing was. */
   peerPosition(sinkId: string): string | undefined;
+  /** What waits for a sink. */
   backlog(sinkId: string, nowMs: number): SinkBacklog;
   /** The dead letters that no dead-letter sink has got yet, and the call that says it has. */
   unreportedDeadLetters(limit: number): readonly DeadLetter[];
+  /** The dead-letter sink has these. */
   markDeadLettersReported(ids: readonly number[]): void;
 }

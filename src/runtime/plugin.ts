@@ -25,6 +25,7 @@ export interface RawEvent {
 
 /** Records that were read together. */
 export interface EventBatch {
+  /** In the order of their origin. */
   readonly events: readonly RawEvent[];
   /** Where to resume behind this batch, in the source's own notation. */
   readonly position: string;
@@ -43,6 +44,7 @@ export interface SourceNotice {
   readonly id: string;
   /** What happened: `event_loss`, `log_cleared`, `truncated`. */
   readonly reason: string;
+  /** For people; becomes the alert's title. */
   readonly message: string;
   /** Facts for the alert's `gap` object; JSON values. */
   readonly facts: Readonly<Record<string, string | number | boolean | null>>;
@@ -50,6 +52,7 @@ export interface SourceNotice {
 
 /** What a source can tell about itself; all counts since it was made. */
 export interface SourceHealth {
+  /** `waiting` for something that will come by itself: a file, a connection. */
   readonly state: "starting" | "running" | "waiting" | "failed" | "stopped";
   /** The last failure, in words, while `state` is `failed` or `waiting`. */
   readonly error?: string;
@@ -61,6 +64,7 @@ export interface SourceHealth {
 
 /** Where events come from. */
 export interface EventSource {
+  /** Names the source in positions and alerts; the same for ever. */
   readonly id: string;
   /** `file`, `evtx`, `journald`, `stdin`, `http`, `unix`, `nats`. */
   readonly kind: string;
@@ -76,11 +80,13 @@ export interface EventSource {
    * Rejects with the reason of `signal`.
    */
   read(from: string | undefined, signal: AbortSignal): AsyncIterable<EventBatch>;
+  /** How it is doing now; cheap. */
   health(): SourceHealth;
 }
 
 /** Where alerts go. */
 export interface Sink extends AsyncDisposable {
+  /** Names the sink in the outbox; the same for ever. */
   readonly id: string;
   /** `stdout`, `file`, `nats`, `http`, `unix`. */
   readonly kind: string;

@@ -36,16 +36,27 @@ export interface RuleSetRequest {
 export interface RuleSummary {
   /** The rule's id, or its title if it has none. */
   readonly key: string;
+  /** Null if it has none. */
   readonly id: string | null;
+  /** As written. */
   readonly title: string;
+  /** What kind of document it is. */
   readonly kind: "detection" | "correlation" | "filter";
+  /** Null if it names none. */
   readonly level: Level | null;
+  /** Null if it names none. */
   readonly status: string | null;
+  /** Of its logsource; null if it names none. */
   readonly product: string | null;
+  /** The same. */
   readonly category: string | null;
+  /** The same. */
   readonly service: string | null;
+  /** As written: `attack.execution`. */
   readonly tags: readonly string[];
+  /** The file it was read from. */
   readonly file: string;
+  /** Where it begins, from 1. */
   readonly line: number;
   /** Hex SHA-256 of what the rule says, its place left out; the first 16 digits. */
   readonly hash: string;
@@ -57,7 +68,9 @@ export interface CompiledRuleSet {
   readonly bundle: Uint8Array;
   /** Hex SHA-256 of the bundle's content: equal for equal rules. */
   readonly sha256: string;
+  /** All of them: those that a choice leaves out as well. */
   readonly rules: readonly RuleSummary[];
+  /** What is wrong with rules and files. */
   readonly problems: readonly RuleProblem[];
   /** Files and bundles that were looked at. */
   readonly fileCount: number;
@@ -129,6 +142,7 @@ function soleBundle({ paths, bundle, bundleKey }: RuleSetRequest): Uint8Array | 
 
 /** Which of the rules are taken. */
 export interface RuleChoice {
+  /** Leaves out rules of lower levels; rules without a level stay. */
   readonly minLevel?: Level;
   /** Ids or titles, in any letter case, of rules that are left out. */
   readonly disabled?: readonly string[];

@@ -55,11 +55,13 @@ export interface LoadStats {
  * ```
  */
 export class RuntimeEngine {
+  /** As given. */
   readonly options: RuntimeEngineOptions;
   #engine: RuleEngine | undefined;
   #compiled: CompiledRuleSet | undefined;
   #stats: LoadStats | undefined;
 
+  /** Reads nothing: call `loadRules`, or `use` what was compiled. */
   constructor(options: RuntimeEngineOptions) {
     this.options = options;
   }

@@ -15,9 +15,13 @@ export type Secret = () => string;
 
 /** TLS as a client. Paths of PEM files; they are read again when they have changed. */
 export interface TlsSettings {
+  /** Certificates to trust in place of the system's. */
   readonly ca?: string;
+  /** The client's certificate, with those that lead to its authority. */
   readonly cert?: string;
+  /** Its key. */
   readonly key?: string;
+  /** The name that the server's certificate must have. Default: the host's. */
   readonly serverName?: string;
   /** Only for tests and emergencies: accepts any certificate. */
   readonly insecure?: boolean;
@@ -25,6 +29,7 @@ export interface TlsSettings {
 
 /** What every source has. */
 export interface SourceCommon {
+  /** Names the source in alerts, positions and metrics; keep it, or reading begins anew. */
   readonly id: string;
   /** Default `auto`. */
   readonly format?: LineFormat;
@@ -40,6 +45,7 @@ export interface SourceCommon {
   readonly syslogOffsetMinutes?: number;
 }
 
+/** How several lines become one record. */
 export type Multiline =
   /** Lines that begin with a blank or tab belong to the line before. */
   | { readonly kind: "indent" }
@@ -48,15 +54,19 @@ export type Multiline =
   /** Objects over several lines. */
   | { readonly kind: "json" };
 
+/** Text log files; see `fileSource`. */
 export interface FileSourceSettings extends SourceCommon {
+  /** Tells settings apart. */
   readonly type: "file";
   /** Paths and globs (`*`, `?`, `**`, `{a,b}`, `[…]`). */
   readonly paths: readonly string[];
+  /** Globs of files that are left out. */
   readonly exclude?: readonly string[];
   /** Where files begin that are there at the first start. Default `end`; later ones at `start`. */
   readonly startAt?: "start" | "end";
   /** Default: told by its first bytes, else UTF-8. */
   readonly encoding?: "utf-8" | "utf-16le" | "utf-16be" | "latin1" | "windows-1252";
+  /** Default: each line is a record. */
   readonly multiline?: Multiline;
   /** Default 1 MiB. */
   readonly maxLineBytes?: number;
@@ -68,40 +78,57 @@ export interface FileSourceSettings extends SourceCommon {
   readonly root?: string;
 }
 
+/** Windows event logs; see `evtxSource`. */
 export interface EvtxSourceSettings extends SourceCommon {
+  /** Tells settings apart. */
   readonly type: "evtx";
   /** Paths of .evtx files, or names of Windows channels (`Security`). */
   readonly channels: readonly string[];
+  /** Where logs begin that are there at the first start. Default `end`. */
   readonly startAt?: "start" | "end";
   /** Default 500. */
   readonly pollMs?: number;
 }
 
+/** The journal of systemd; see `journaldSource`. */
 export interface JournaldSourceSettings extends SourceCommon {
+  /** Tells settings apart. */
   readonly type: "journald";
+  /** Only these units; default all. */
   readonly units?: readonly string[];
+  /** Where to begin at the first start. Default `end`. */
   readonly startAt?: "start" | "end";
   /** The program, `journalctl` by default. */
   readonly command?: string;
+  /** Journal files elsewhere, such as copied ones. */
   readonly directory?: string;
 }
 
+/** Standard input; see `stdinSource`. */
 export interface StdinSourceSettings extends SourceCommon {
+  /** Tells settings apart. */
   readonly type: "stdin";
 }
 
+/** Lines that are pushed; see `httpSource`. */
 export interface HttpSourceSettings extends SourceCommon {
   /** Filled by `POST /api/v1/events` of the admin listener. */
   readonly type: "http";
+  /** Longer lines are refused. Default 1 MiB. */
   readonly maxLineBytes?: number;
 }
 
+/** Lines from whoever connects to a socket; see `unixSource`. */
 export interface UnixSourceSettings extends SourceCommon {
+  /** Tells settings apart. */
   readonly type: "unix";
+  /** Of the socket, or a Windows pipe (`\\.\pipe\picket`). */
   readonly path: string;
+  /** Longer lines are lost and noticed. Default 1 MiB. */
   readonly maxLineBytes?: number;
 }
 
+/** Where a new consumer of a stream begins. */
 export type NatsReplay =
   | { readonly kind: "resume" }
   | { readonly kind: "all" }
@@ -112,6 +139,7 @@ export type NatsReplay =
   /** Unix milliseconds. */
   | { readonly kind: "time"; readonly timeMs: number };
 
+/** How to say who we are. Files are read again when the connection is made again. */
 export type NatsAuth =
   | { readonly kind: "none" }
   | { readonly kind: "creds"; readonly file: string }
@@ -124,24 +152,42 @@ export type NatsAuth =
 export interface NatsSettings {
   /** `nats://host:4222`, `tls://…`. */
   readonly servers: readonly string[];
+  /** Shown by the server. Default `picket`. */
   readonly name?: string;
+  /** Default `none`. */
   readonly auth?: NatsAuth;
+  /**
+   * `required` refuses a server without TLS, `first` begins with the handshake, before any
+   * greeting. `tls://` URLs need nothing of this.
+   */
   readonly tls?: TlsSettings & { readonly required?: boolean; readonly first?: boolean };
+  /** JetStream domain. */
   readonly domain?: string;
+  /** Prefix of the JetStream API in place of `$JS.API`. */
   readonly apiPrefix?: string;
+  /** Prefix of reply subjects in place of `_INBOX`. */
   readonly inboxPrefix?: string;
   /** Default 5000. */
   readonly timeoutMs?: number;
+  /** First pause between tries to connect, doubled each time. Default 2000. */
   readonly reconnectWaitMs?: number;
+  /** Longest pause. Default 60,000. */
   readonly reconnectMaxWaitMs?: number;
+  /** At most so much is added to a pause by chance. Default: as long as the pause. */
   readonly reconnectJitterMs?: number;
+  /** Default 30,000. */
   readonly pingIntervalMs?: number;
+  /** Pings without an answer after which the connection is given up. Default 2. */
   readonly maxPingsOut?: number;
 }
 
+/** A durable JetStream consumer; see `natsSource`. */
 export interface NatsSourceSettings extends SourceCommon {
+  /** Tells settings apart. */
   readonly type: "nats";
+  /** The server. */
   readonly nats: NatsSettings;
+  /** Subjects of one stream; wildcards are allowed. */
   readonly subjects: readonly string[];
   /** Default: derived from the subject. */
   readonly stream?: string;
@@ -151,22 +197,35 @@ export interface NatsSourceSettings extends SourceCommon {
   readonly durable?: string;
   /** Default `if_missing`. */
   readonly createConsumer?: "never" | "if_missing" | "update";
+  /** Where to begin. Default `resume`: behind what was acknowledged, at the start at first. */
   readonly replay?: NatsReplay;
   /** What to do when `replay` is not `resume` and the durable exists. Default `error`. */
   readonly onExisting?: "resume" | "error" | "recreate";
+  /** After so long without an acknowledgement a message comes again. Default 60,000. */
   readonly ackWaitMs?: number;
+  /** Messages that may be out without an acknowledgement. Default 2000. */
   readonly maxAckPending?: number;
+  /** A message that comes more often is given up, with a notice. Default 5; 0 for never. */
   readonly maxDeliver?: number;
+  /** Waits before each further delivery, in place of `ackWaitMs`. */
   readonly backoffMs?: readonly number[];
+  /** Waits for the server's word that it has the acknowledgement. Default `false`. */
   readonly doubleAck?: boolean;
+  /** Messages of one request. Default 200. */
   readonly fetchBatch?: number;
+  /** Bytes of one request. Default 8 MiB. */
   readonly fetchBytes?: number;
+  /** How long a request waits for messages. Default 30,000. */
   readonly fetchExpiresMs?: number;
+  /** How often the server says that it has nothing. Default 15,000. */
   readonly idleHeartbeatMs?: number;
+  /** The server forgets the consumer when unused for so long. Default 0: never. */
   readonly inactiveThresholdMs?: number;
+  /** Of the consumer's state. Default: the stream's. */
   readonly replicas?: number;
 }
 
+/** Settings of any source, told apart by `type`. */
 export type SourceSettings =
   | FileSourceSettings
   | EvtxSourceSettings
@@ -178,7 +237,9 @@ export type SourceSettings =
 
 /** What every sink has. */
 export interface SinkCommon {
+  /** Names the sink in the outbox and in metrics; keep it, or it begins anew. */
   readonly id: string;
+  /** Which alerts the sink wants. Default all. */
   readonly filter?: SinkFilter;
   /** Alerts a call of `send` gets at most. Default 100. */
   readonly batchMax?: number;
@@ -186,18 +247,25 @@ export interface SinkCommon {
   readonly lingerMs?: number;
   /** First and longest pause between tries. Default 500 and 60,000. */
   readonly backoffBaseMs?: number;
+  /** The longest pause. */
   readonly backoffMaxMs?: number;
   /** Default `newest`. */
   readonly start?: "newest" | "oldest";
 }
 
+/** Standard output; see `StdoutSink`. */
 export interface StdoutSinkSettings extends SinkCommon {
+  /** Tells settings apart. */
   readonly type: "stdout";
+  /** Indented over several lines. Default `false`. */
   readonly pretty?: boolean;
 }
 
+/** A file; see `FileSink`. */
 export interface FileSinkSettings extends SinkCommon {
+  /** Tells settings apart. */
   readonly type: "file";
+  /** Directories that are missing are made. */
   readonly path: string;
   /** Default 100 MiB; 0 never. */
   readonly rotateBytes?: number;
@@ -211,13 +279,19 @@ export interface FileSinkSettings extends SinkCommon {
   readonly fsync?: "always" | "interval" | "none";
 }
 
+/** A socket; see `UnixSink`. */
 export interface UnixSinkSettings extends SinkCommon {
+  /** Tells settings apart. */
   readonly type: "unix";
+  /** Of the socket, or of a Windows pipe. */
   readonly path: string;
 }
 
+/** NATS, with JetStream's word that it has an alert; see `natsSink`. */
 export interface NatsSinkSettings extends SinkCommon {
+  /** Tells settings apart. */
   readonly type: "nats";
+  /** The server. */
   readonly nats: NatsSettings;
   /** With `${agent.id}`, `${agent.host}`, `${alert.level}`, `${alert.rule_id}`, `${source.id}`, `${label.NAME}`. */
   readonly subject: string;
@@ -225,10 +299,13 @@ export interface NatsSinkSettings extends SinkCommon {
   readonly jetstream?: boolean;
   /** The stream that must answer. */
   readonly expectStream?: string;
+  /** Makes the stream if it is missing; for development. Default `false`. */
   readonly createStream?: boolean;
+  /** Further headers, with the references of `subject`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Default 64. */
   readonly maxInFlight?: number;
+  /** How long to wait for an acknowledgement. Default 5000. */
   readonly ackTimeoutMs?: number;
   /** One publish at a time, each with the subject's last sequence: no duplicate whatever the window. */
   readonly expectedSequence?: boolean;
@@ -259,24 +336,35 @@ export type HttpSigning =
     }
   );
 
+/** An HTTP server; see `httpSink`. */
 export interface HttpSinkSettings extends SinkCommon {
+  /** Tells settings apart. */
   readonly type: "http";
   /** Templates of the webhook notation (`${detection.rule.title}`, `${ENV_VAR}`). */
   readonly url: string;
+  /** Default `POST`. */
   readonly method?: string;
+  /** Further headers; values may be templates. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** A token for `Authorization: Bearer`. */
   readonly bearer?: Secret;
   /** `ndjson` and `json` send a batch in one request, `template` one request an alert. Default `ndjson`. */
   readonly mode?: "ndjson" | "json" | "template";
   /** For `template`: the body, values escaped for JSON texts. */
   readonly body?: string;
+  /** Compresses bodies above 1 KiB. Default `false`. */
   readonly gzip?: boolean;
   /** Default 512 KiB. */
   readonly maxBatchBytes?: number;
+  /** Default 5000. */
   readonly connectTimeoutMs?: number;
+  /** Of one request, connecting included. Default 30,000. */
   readonly timeoutMs?: number;
+  /** Not more than `requests` in `perMs` milliseconds. Default: no limit. */
   readonly rateLimit?: { readonly requests: number; readonly perMs: number };
+  /** Signs requests, so that the far end knows who sent them. */
   readonly signing?: HttpSigning;
+  /** For `https`. */
   readonly tls?: TlsSettings;
   /** `env` (default) honours HTTP(S)_PROXY and NO_PROXY. */
   readonly proxy?: "env" | "none" | string;
@@ -284,9 +372,11 @@ export interface HttpSinkSettings extends SinkCommon {
   readonly maxRedirects?: number;
   /** Statuses that count as delivered besides 2xx. */
   readonly expectStatus?: readonly number[];
+  /** Where requests may go. */
   readonly egress: EgressSettings;
 }
 
+/** Settings of any sink, told apart by `type`. */
 export type SinkSettings =
   | StdoutSinkSettings
   | FileSinkSettings
@@ -296,11 +386,20 @@ export type SinkSettings =
 
 /** Where outgoing connections may go. */
 export interface EgressSettings {
+  /**
+   * What is denied: `default` link-local addresses and those of cloud metadata, `strict` loopback
+   * and private ones as well, `permissive` nothing.
+   */
   readonly policy: "default" | "strict" | "permissive";
+  /** Only these names. */
   readonly allowHosts?: readonly string[];
+  /** Never these names. */
   readonly denyHosts?: readonly string[];
+  /** Addresses that are allowed whatever `policy` denies. */
   readonly allowCidrs?: readonly string[];
+  /** Addresses that are denied, even if allowed elsewhere. */
   readonly denyCidrs?: readonly string[];
+  /** Only these ports. */
   readonly allowPorts?: readonly number[];
 }
 

@@ -19,6 +19,7 @@ const BACKOFF_MAX_MS = 60_000;
 /** What a decoded event is taken to weigh if it does not tell. */
 const DECODED_EVENT_BYTES = 1024;
 
+/** How a source is driven. */
 export interface SpawnOptions {
   /** Where to begin: what was committed last. */
   readonly from: string | undefined;
@@ -26,6 +27,7 @@ export interface SpawnOptions {
   readonly signal: AbortSignal;
   /** How much is read ahead at most, one batch aside. Default 10,000 events and 32 MiB. */
   readonly capacity?: { readonly events?: number; readonly bytes?: number };
+  /** Told of what is read ahead. */
   readonly metrics?: MetricsHook;
   /** Told of each failure before the pause that follows it. */
   readonly onError?: (failure: SourceFailure) => void;
@@ -37,9 +39,11 @@ export interface SpawnOptions {
 
 /** A failure of a source that will be tried again. */
 export interface SourceFailure {
+  /** Why reading ended. */
   readonly error: SourceError;
   /** Failures since the last batch, from 1. */
   readonly attempt: number;
+  /** The pause that follows, in milliseconds. */
   readonly retryMs: number;
   /** `false` while the same message repeats: one line in the log is enough for it. */
   readonly isNew: boolean;
@@ -58,6 +62,7 @@ export function spawnSource(source: EventSource, options: SpawnOptions): SourceQ
  * `SourceError`, which is a bug of the source.
  */
 export class SourceQueue implements AsyncIterable<EventBatch>, AsyncDisposable {
+  /** What it reads. */
   readonly source: EventSource;
   readonly #options: SpawnOptions;
   readonly #metrics: MetricsHook;
@@ -75,6 +80,7 @@ export class SourceQueue implements AsyncIterable<EventBatch>, AsyncDisposable {
   #wakeConsumer: (() => void) | undefined;
   #wakePump: (() => void) | undefined;
 
+  /** Use `spawnSource`. */
   constructor(source: EventSource, options: SpawnOptions) {
     this.source = source;
     this.#options = options;
