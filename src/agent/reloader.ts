@@ -2,7 +2,7 @@
  * Reloads: rules and configuration read again, all of it or nothing.
  */
 import { getLogger } from "@logtape/logtape";
-import { watch as watchFiles } from "chokidar";
+import { type FSWatcher, watch as watchFiles } from "chokidar";
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import type { ReloadResult } from "../admin/view.ts";
@@ -38,7 +38,9 @@ export class Reloader {
   #count = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #poll: ReturnType<typeof setInterval> | undefined;
-  #unwatch: (() => Promise<void>) | undefined;
+  #watcher: FSWatcher | undefined;
+  /** Which paths it watches. */
+  #watched: string | undefined;
   /** Digest of the watched files when they were loaded last. */
   #seen = "";
 
@@ -82,8 +84,9 @@ export class Reloader {
     const startedMs = Date.now();
     const startedAt = performance.now();
     const components: Component[] = [];
-    const digest = this.#digest();
     const prepared = this.#prepare(components);
+    // Before they are read: what changes meanwhile is seen afterwards.
+    const digest = this.#digest(prepared?.loaded ?? this.#agent.loaded);
     let rules: RuleReload | undefined;
     if (prepared !== undefined) {
       let isApplied = false;
@@ -119,6 +122,7 @@ export class Reloader {
     );
     if (dryRun) return result;
     this.#seen = digest;
+    if (this.#agent.config.reload.watch) this.#watchFiles();
     this.#history.unshift(result);
     this.#history.length = Math.min(this.#history.length, MAX_HISTORY);
     this.#options.metrics.onReload?.(
@@ -188,12 +192,30 @@ export class Reloader {
 
   /** Reloads when rule files or the configuration change. */
   watch(): void {
-    const { reload } = this.#agent.config;
-    this.#seen = this.#digest();
-    if (!reload.watch) return;
-    const paths = [...this.#agent.config.rules.paths, ...this.#agent.loaded.files];
+    this.#seen = this.#digest(this.#agent.loaded);
+    const { watch, pollIntervalMs } = this.#agent.config.reload;
+    if (!watch) return;
+    this.#watchFiles();
+    if (pollIntervalMs === 0) return;
+    this.#poll = setInterval(() => {
+      if (this.#digest(this.#agent.loaded) !== this.#seen) this.request("poll");
+    }, pollIntervalMs);
+  }
+
+  /** Watches the files of the configuration of now, if they are others than those before. */
+  #watchFiles(): void {
+    const paths = [...this.#agent.config.rules.paths, ...otherFiles(this.#agent.loaded)];
+    const key = JSON.stringify(paths);
+    if (key === this.#watched || this.#stop.signal.aborted) return;
+    this.#watched = key;
+    const before = this.#watcher;
+    this.#watcher = undefined;
+    void before?.close();
     if (paths.length === 0) return;
-    const watcher = watchFiles([...paths], { ignoreInitial: true, followSymlinks: true });
+    const watcher = this.#watcher = watchFiles(paths, {
+      ignoreInitial: true,
+      followSymlinks: true,
+    });
     watcher.on("all", (_event, path) => {
       if (/\.(?:ya?ml|bundle)$/.test(path) || paths.includes(path)) this.request("watcher");
     });
@@ -204,19 +226,13 @@ export class Reloader {
           reason: String(error),
         }),
     );
-    this.#unwatch = () => watcher.close();
-    if (reload.pollIntervalMs === 0) return;
-    this.#poll = setInterval(() => {
-      if (this.#digest() !== this.#seen) this.request("poll");
-    }, reload.pollIntervalMs);
   }
 
   /** Of the names, sizes and times of what is watched. */
-  #digest(): string {
+  #digest(loaded: LoadedConfig): string {
     const hash = createHash("sha256");
-    const { rules } = this.#agent.config;
-    const files = rules.paths.flatMap((path) => listRuleFiles(path).files);
-    for (const file of [...files, ...this.#agent.loaded.files]) {
+    const files = loaded.config.rules.paths.flatMap((path) => listRuleFiles(path).files);
+    for (const file of [...files, ...otherFiles(loaded)]) {
       try {
         const { size, mtimeMs } = statSync(file);
         hash.update(`${file}\0${size}\0${mtimeMs}\0`);
@@ -231,13 +247,33 @@ export class Reloader {
     this.#stop.abort(new DOMException("The agent is stopping", "AbortError"));
     clearTimeout(this.#timer);
     clearInterval(this.#poll);
-    await this.#unwatch?.();
+    await this.#watcher?.close();
     await this.#queue;
   }
 }
 
 /** Parts that are made once. */
-const NEED_RESTART = ["agent", "state", "outbox", "api", "ui", "output", "metrics"] as const;
+const NEED_RESTART = [
+  "agent",
+  "reload",
+  "deadLetters",
+  "output",
+  "state",
+  "outbox",
+  "api",
+  "ui",
+  "tap",
+  "tail",
+  "log",
+  "limits",
+  "stop",
+  "metrics",
+] as const;
+
+/** Files that a reload reads besides rules. */
+function otherFiles({ config: { api, webhooks }, files }: LoadedConfig): readonly string[] {
+  return [...webhooks, ...api.tls === undefined ? [] : [api.tls.cert, api.tls.key], ...files];
+}
 
 function rulesComponent(rules: RuleReload): Component {
   const outcome = rules.outcome === "refused" ? "failed" : rules.outcome;

@@ -6,10 +6,10 @@ import { loadConfig } from "../../src/agent/config/load.ts";
 import { compileRuleSet } from "../../src/runtime/rule_set.ts";
 import { type Scratch, scratch } from "../support/picket.ts";
 
-function writeRule(files: Scratch, title: string): void {
-  mkdirSync(files.file("rules"), { recursive: true });
+function writeRule(files: Scratch, title: string, directory = "rules"): void {
+  mkdirSync(files.file(directory), { recursive: true });
   writeFileSync(
-    files.file("rules/rule.yml"),
+    files.file(`${directory}/rule.yml`),
     `title: ${title}\nid: r\nlevel: high\nlogsource: {product: linux}\ndetection:\n` +
       "  selection: {a: b}\n  condition: selection\n",
   );
@@ -86,6 +86,37 @@ for (const [part, broken, reason] of BROKEN_PARTS) {
     assert.deepEqual(it.titles(), ["Second"]);
   });
 }
+
+test("rules are watched where the configuration of now has them", async () => {
+  using files = scratch();
+  let directory = "rules";
+  await using it = await agentIn(files, () => ({
+    rules: { paths: [files.file(directory)] },
+    reload: { watch: true, debounce: "20ms", poll_interval: "0s" },
+  }));
+  directory = "others";
+  mkdirSync(files.file("others"));
+  assert.equal((await it.agent.reloader.reload("api", false)).ok, true);
+  assert.deepEqual(it.titles(), []);
+  await new Promise((resolve) => setTimeout(resolve, 300)); // Until the new watch stands.
+  writeRule(files, "Late", "others");
+  const deadline = performance.now() + 5000;
+  while (it.titles()[0] !== "Late") {
+    assert.ok(performance.now() < deadline, "the watcher has seen the file");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+});
+
+test("a reload names the sections that only a restart puts into service", async () => {
+  using files = scratch();
+  let more = {};
+  await using it = await agentIn(files, () => more);
+  more = { log: { level: "debug" }, tail: { enabled: false } };
+  const { ok, components } = await it.agent.reloader.reload("api", false);
+  assert.equal(ok, true);
+  const restart = components.find(({ outcome }) => outcome === "needs_restart");
+  assert.equal(restart?.message, "tail, log");
+});
 
 test("a reload that rules keep from happening leaves sources and sinks as they are", async () => {
   using files = scratch();
