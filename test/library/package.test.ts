@@ -24,6 +24,7 @@ const VALUES = [
   "stdinSource",
   "fileSource",
   "evtxSource",
+  "journaldSource",
   "httpSource",
   "unixSource",
   "natsSource",
