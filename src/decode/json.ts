@@ -16,9 +16,12 @@ import { type WindowsShape, windowsShape } from "./windows_json.ts";
 
 /** A line or document that is not an event. */
 export class DecodeError extends PicketError {
+  /** The class, also where it has been minified. */
   override readonly name = "DecodeError";
+  /** `DECODE_JSON`: is not JSON, or not an event. */
   readonly code: "DECODE_JSON" | "DECODE_TOO_LONG";
 
+  /** Made by decoders. */
   constructor(code: DecodeError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

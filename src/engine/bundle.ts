@@ -20,9 +20,12 @@ const MAX_HEADER_BYTES = 64 << 10;
 
 /** A bundle that cannot be used. */
 export class BundleError extends PicketError {
+  /** The class, also where it has been minified. */
   override readonly name = "BundleError";
+  /** Not a bundle, of a newer Picket, damaged, or not signed as it must be. */
   readonly code: "BUNDLE_FORMAT" | "BUNDLE_VERSION" | "BUNDLE_DAMAGED" | "BUNDLE_SIGNATURE";
 
+  /** Made by `decodeBundle`. */
   constructor(code: BundleError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

@@ -24,6 +24,7 @@ import { storedFacts } from "./rule_store.ts";
 import { Router } from "./router.ts";
 import { countWitnesses, type Popularity, ruleWitnesses } from "./witness.ts";
 
+/** How rules are evaluated, and what results say. */
 export interface EngineOptions {
   /** Default `off`. */
   readonly matchDetail?: MatchDetail;
@@ -49,6 +50,7 @@ const NO_RESULTS: readonly DetectionResult[] = [];
 
 /** Evaluates events one at a time; not to be shared between concurrent evaluations. */
 export class RuleEngine {
+  /** As given; results come in their order. */
   readonly rules: readonly DetectionRule[];
   readonly #options: EngineOptions;
   readonly #context = new EvaluationContext();
@@ -63,6 +65,7 @@ export class RuleEngine {
   readonly #matched: number[] = [];
   #lastMatched: readonly number[] = [];
 
+  /** Indexes nothing yet: that happens when events of a logsource are first met. */
   constructor(rules: readonly DetectionRule[], options: EngineOptions = {}) {
     this.rules = rules;
     this.#options = options;

@@ -8,7 +8,9 @@
 
 /** One step of a path: a key, and the positions in brackets behind it. */
 export interface PathSegment {
+  /** The name of a member. */
   readonly key: string;
+  /** Negative ones count from the end. */
   readonly indexes: readonly number[];
 }
 
@@ -16,6 +18,7 @@ export interface PathSegment {
 export interface Field {
   /** Dense, from 0. */
   readonly id: number;
+  /** As rules write it. */
   readonly name: string;
   /** `undefined` when the name can only be a flat key (no `.`, `[` or `\`). */
   readonly path: readonly PathSegment[] | undefined;

@@ -15,6 +15,7 @@ export type Value =
   | readonly Value[]
   | ValueObject;
 
+/** An object of values. */
 export interface ValueObject {
   readonly [key: string]: Value;
 }

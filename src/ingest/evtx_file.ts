@@ -32,17 +32,24 @@ import {
 /** Chunks per read: 1 MiB, the whole memory a reader needs beside its decoder. */
 const CHUNKS_PER_READ = 16;
 
+/** Gets an event that is valid until it returns; keep `event.snapshot()`. */
 export type OnEvent = (event: EvtxEvent) => void;
+/** Gets what is damaged and was stepped over. */
 export type OnProblem = (problem: EvtxProblem) => void;
 
+/** What to read of a file, and who gets it. */
 export interface EvtxScanOptions extends DecodeOptions {
   /** The first chunk, and the one behind the last; the whole file when left out. */
   readonly from?: number;
+  /** Behind the last chunk. */
   readonly to?: number;
   /** Keep one over several files: it knows their templates. */
   readonly decoder?: EvtxDecoder;
+  /** Ends the scan between reads. */
   readonly signal?: AbortSignal;
+  /** Called for each event. */
   readonly onEvent: OnEvent;
+  /** Called for each defect. */
   readonly onProblem: OnProblem;
   /** Called with the size of what was decoded since the call before, in bytes. */
   readonly onBytes?: (bytes: number) => void;
@@ -50,9 +57,11 @@ export interface EvtxScanOptions extends DecodeOptions {
 
 /** Reads one file; `close` it, or hold it with `using`. */
 export class EvtxFileReader implements Disposable {
+  /** As given. */
   readonly path: string;
   /** In bytes, when the file was opened. */
   readonly size: number;
+  /** As it stands in the file; stale in a log that was in use. */
   readonly header: FileHeader;
   /** How many chunks the file has room for; a cut-off one at its end counts. */
   readonly chunkCount: number;
@@ -181,6 +190,7 @@ export class EvtxFileReader implements Disposable {
     }
   }
 
+  /** Closes the file; a second call does nothing. */
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;

@@ -7,10 +7,13 @@
  */
 import type { Value } from "../event/value.ts";
 
+/** How serious a match is, in ascending order. */
 export type Level = "informational" | "low" | "medium" | "high" | "critical";
 export const LEVELS: readonly Level[] = ["informational", "low", "medium", "high", "critical"];
 
+/** How mature a rule is. */
 export type Status = "stable" | "test" | "experimental" | "deprecated" | "unsupported";
+/** How a rule stands to another. */
 export type RelatedType =
   | "correlation"
   | "derived"
@@ -21,48 +24,77 @@ export type RelatedType =
 
 /** A place in a rule file, both counted from 1. */
 export interface Position {
+  /** Of the file. */
   readonly line: number;
+  /** Of the line. */
   readonly column: number;
 }
 
 /** Where a rule was read. `document` counts the file's YAML documents from 0. */
 export interface RuleOrigin {
+  /** Of the file. */
   readonly path: string;
+  /** From 0. */
   readonly document: number;
+  /** Where the document begins, from 1. */
   readonly line: number;
 }
 
+/** What kind of events a rule is for; an absent dimension is any. */
 export interface Logsource {
+  /** `process_creation`, … */
   readonly category?: string;
+  /** `windows`, `linux`, … */
   readonly product?: string;
+  /** `security`, `sshd`, … */
   readonly service?: string;
+  /** What must be configured for such events; for people. */
   readonly definition?: string;
   /** Any other key with a text value. */
   readonly custom: Readonly<Record<string, string>>;
 }
 
+/** What rules of every kind have. */
 export interface RuleMetadata {
+  /** Never empty. */
   readonly title: string;
+  /** Usually a UUID. */
   readonly id?: string;
+  /** What correlations may call the rule. */
   readonly name?: string;
+  /** Whose field names the rule uses. */
   readonly taxonomy?: string;
+  /** How mature it is. */
   readonly status?: Status;
+  /** For people. */
   readonly description?: string;
+  /** Of the rule. */
   readonly license?: string;
+  /** As written. */
   readonly author?: string;
+  /** As written. */
   readonly date?: string;
+  /** As written. */
   readonly modified?: string;
+  /** How serious a match is. */
   readonly level?: Level;
+  /** Rules that this one stands in a relation to. */
   readonly related: readonly { readonly id: string; readonly type: RelatedType }[];
+  /** Where to read more. */
   readonly references: readonly string[];
+  /** Fields that are worth a look in a match. */
   readonly fields: readonly string[];
+  /** What else it matches. */
   readonly falsepositives: readonly string[];
+  /** As written: `attack.execution`. */
   readonly tags: readonly string[];
+  /** Where the rule belongs. */
   readonly scope: readonly string[];
   /** The major of `sigma-version`; 2 when the document names none. */
   readonly sigmaVersion: number;
   /** Copied into results; keys in the order of the document. */
   readonly customAttributes: Readonly<Record<string, Value>>;
+  /** Where it was read. */
   readonly origin: RuleOrigin;
 }
 
@@ -73,8 +105,11 @@ export type StringToken =
   | { readonly kind: "one" }
   | { readonly kind: "dash" };
 
+/** How a text is compared with a pattern. */
 export type StringOperator = "equals" | "contains" | "startswith" | "endswith";
+/** How a number is compared. */
 export type CompareOperator = "gt" | "gte" | "lt" | "lte";
+/** A part of an instant, in UTC. */
 export type TimePart = "minute" | "hour" | "day" | "week" | "month" | "year";
 
 /** A part of a template whose placeholders are filled from the event (`expand`). */
@@ -123,7 +158,9 @@ export type Pattern =
  * inside an array block, on the member itself.
  */
 export interface Item {
+  /** Without it, the item is of keywords. */
   readonly field?: string;
+  /** What must hold of the field. */
   readonly patterns: readonly Pattern[];
   /** `all`: each pattern must hold; otherwise one of them. */
   readonly all: boolean;
@@ -131,9 +168,11 @@ export interface Item {
   readonly negated: boolean;
   /** As written, for explanations: `Image|endswith`. */
   readonly key: string;
+  /** In the rule's file. */
   readonly position: Position;
 }
 
+/** How many members of an array must fulfil a block. */
 export type ArrayQuantifier = "any" | "all" | "all_or_empty" | "none";
 
 /** What a selection means. Empty nodes are refused when a rule is read. */
@@ -158,9 +197,13 @@ export type ArrayBody =
     readonly conditions: readonly Condition[];
   };
 
+/** A named part of a detection. */
 export interface Selection {
+  /** What conditions call it. */
   readonly name: string;
+  /** What it means. */
   readonly detection: Detection;
+  /** In the rule's file. */
   readonly position: Position;
 }
 
@@ -180,30 +223,45 @@ export type Condition =
 
 /** A filter bound to a rule: the rule fires only where one of `conditions` holds as well. */
 export interface BoundFilter {
+  /** Of the filter. */
   readonly title: string;
+  /** Of the filter. */
   readonly id?: string;
+  /** What its conditions are about. */
   readonly selections: readonly Selection[];
+  /** One of them must hold. */
   readonly conditions: readonly Condition[];
 }
 
+/** A rule about single events. */
 export interface DetectionRule extends RuleMetadata {
+  /** Tells kinds of rules apart. */
   readonly kind: "detection";
+  /** The events it is for. */
   readonly logsource: Logsource;
+  /** What its conditions are about. */
   readonly selections: readonly Selection[];
   /** One of them must hold; the first that does gives the details. */
   readonly conditions: readonly Condition[];
+  /** Bound when files are joined; see `assembleRules`. */
   readonly filters: readonly BoundFilter[];
 }
 
+/** A rule that narrows other rules. */
 export interface FilterRule extends RuleMetadata {
+  /** Tells kinds of rules apart. */
   readonly kind: "filter";
+  /** Only rules of this logsource. */
   readonly logsource?: Logsource;
   /** Ids, names or titles; empty means every rule. */
   readonly targets: readonly string[];
+  /** What its conditions are about. */
   readonly selections: readonly Selection[];
+  /** One of them must hold for a rule to fire. */
   readonly conditions: readonly Condition[];
 }
 
+/** What is counted or calculated over the events of a group. */
 export type CorrelationType =
   | "event_count"
   | "value_count"
@@ -214,27 +272,42 @@ export type CorrelationType =
   | "value_percentile"
   | "value_median";
 
+/** When a correlation fires. */
 export interface CorrelationCondition {
+  /** All of them must hold. */
   readonly bounds: readonly {
     readonly operator: "lt" | "lte" | "gt" | "gte" | "eq" | "neq";
     readonly value: number;
   }[];
+  /** The fields whose values are counted or calculated with. */
   readonly fields: readonly string[];
+  /** From 0 to 100, for `value_percentile`. */
   readonly percentile?: number;
   /** Nothing was written: a temporal correlation then needs all the rules it names. */
   readonly implied?: boolean;
 }
 
+/** A rule about several events. Read and checked, not evaluated yet. */
 export interface CorrelationRule extends RuleMetadata {
+  /** Tells kinds of rules apart. */
   readonly kind: "correlation";
+  /** What is counted or calculated. */
   readonly type: CorrelationType;
+  /** Ids or names of the rules whose results it takes. */
   readonly rules: readonly string[];
+  /** Fields whose values make a group. */
   readonly groupBy: readonly string[];
+  /** How long a window is. */
   readonly timespanSeconds: number;
+  /** How windows follow one another. */
   readonly window: "sliding" | "tumbling" | "session";
+  /** The longest pause within a session. */
   readonly gapSeconds?: number;
+  /** When it fires. */
   readonly condition: CorrelationCondition | { readonly expression: Condition };
+  /** By alias and rule: the field that stands for it. */
   readonly aliases: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Whether the rules it is made of raise alerts as well. */
   readonly generate: boolean;
   /** Filters that name this correlation: they hold for its base rules, within it alone. */
   readonly filters?: readonly BoundFilter[];
@@ -242,23 +315,36 @@ export interface CorrelationRule extends RuleMetadata {
 
 /** A problem found while reading rules: an error keeps its document from loading. */
 export interface RuleProblem {
+  /** An `error` keeps its document out of service. */
   readonly severity: "error" | "warning" | "info";
   /** Stable `snake_case` name. */
   readonly code: string;
+  /** For people: what is wrong, and what to do. */
   readonly message: string;
+  /** The file. */
   readonly path: string;
+  /** From 0. */
   readonly document?: number;
+  /** From 1. */
   readonly line?: number;
+  /** From 1. */
   readonly column?: number;
+  /** The rule, if it got that far. */
   readonly ruleId?: string;
+  /** The same. */
   readonly ruleTitle?: string;
+  /** The key or field it is about. */
   readonly field?: string;
 }
 
 /** Everything read from one or more rule files. */
 export interface RuleCollection {
+  /** Detection rules in the order of the files. */
   readonly rules: readonly DetectionRule[];
+  /** Correlation rules whose references hold. */
   readonly correlations: readonly CorrelationRule[];
+  /** Filter rules, bound already to the rules they are for. */
   readonly filters: readonly FilterRule[];
+  /** Everything that is wrong, in the order of the files. */
   readonly problems: readonly RuleProblem[];
 }

@@ -18,11 +18,14 @@ export const EVTX_PROBLEM_REASONS = [
   "truncated",
 ] as const;
 
+/** What kind of defect it is. */
 export type EvtxProblemReason = typeof EVTX_PROBLEM_REASONS[number];
 
 /** One defect that was stepped over. */
 export interface EvtxProblem {
+  /** What kind of defect it is. */
   readonly reason: EvtxProblemReason;
+  /** For people. */
   readonly message: string;
   /** Bytes from the start of the file. */
   readonly offset: number;
@@ -30,9 +33,12 @@ export interface EvtxProblem {
 
 /** The file cannot be read as EVTX at all. */
 export class EvtxError extends PicketError {
+  /** The class, also where it has been minified. */
   override readonly name = "EvtxError";
+  /** `EVTX_IO`: cannot be read; the others: is no EVTX file. */
   readonly code: "EVTX_TOO_SHORT" | "EVTX_SIGNATURE" | "EVTX_IO";
 
+  /** Made by readers of files. */
   constructor(code: EvtxError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

@@ -3,6 +3,7 @@
  */
 import { PicketError } from "../../event/errors.ts";
 
+/** Why there was no answer. */
 export type HttpFailure =
   /** The address, host, port or scheme is not one that the egress policy lets through. */
   | "HTTP_DENIED"
@@ -24,9 +25,12 @@ export type HttpFailure =
 
 /** A request failed before there was an answer. Messages name the origin, never path or headers. */
 export class HttpError extends PicketError {
+  /** The class, also where it has been minified. */
   override readonly name = "HttpError";
+  /** Why there was no answer. */
   readonly code: HttpFailure;
 
+  /** Made by the HTTP client. */
   constructor(code: HttpFailure, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
