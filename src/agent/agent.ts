@@ -66,6 +66,8 @@ export interface PreparedConfig {
 
 /** Sinks that are still failing are given up after this long once every source has ended. */
 const FINISH_MS = 10_000;
+/** Pause between tries to commit what finished sources have given. */
+const COMMIT_RETRY_MS = 250;
 /** Alerts of one commit that listeners are told of at most. */
 const MAX_TOLD = 1000;
 
@@ -261,7 +263,12 @@ export class Agent {
     if (result.added === 0) return;
     this.alertRate.add(result.added);
     this.sinks.notify();
-    this.#tellAlerts();
+    try {
+      this.#tellAlerts();
+    } catch (error) {
+      // They are on disk; who watches must not keep the agent from going on.
+      log.warn("Listeners could not be told of alerts", { reason: String(error) });
+    }
   }
 
   /** Tells listeners what has been committed since they were told last. */
@@ -283,9 +290,16 @@ export class Agent {
   async #onSourceEnd(): Promise<void> {
     if (!this.sources.hasEnded || this.isStopping) return;
     log.info("Every source has come to its end; delivering what is left");
-    this.#committer.flush();
-    while (!await this.sinks.flush(AbortSignal.timeout(FINISH_MS))) {
-      if (this.isStopping || this.sinks.status().some(({ state }) => state !== "running")) break;
+    // What a pipe gave cannot be read again, so it waits until the state file takes it.
+    while (!this.isStopping && !this.#committer.flush()) {
+      await new Promise<void>((resolve) => setTimeout(resolve, COMMIT_RETRY_MS));
+    }
+    try {
+      while (!await this.sinks.flush(AbortSignal.timeout(FINISH_MS))) {
+        if (this.isStopping || !this.sinks.isDelivering) break;
+      }
+    } catch (error) {
+      log.error("What is left cannot be delivered now", { reason: String(error) });
     }
     this.#finished.resolve();
   }

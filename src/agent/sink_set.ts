@@ -109,6 +109,11 @@ export class SinkSet {
     for (const { drain } of this.#running.values()) drain.notify();
   }
 
+  /** Whether at least one sink takes alerts at the moment. */
+  get isDelivering(): boolean {
+    return this.status().some(({ state }) => state === "running");
+  }
+
   status(): readonly DrainStatus[] {
     return [...this.#running.values()].map(({ drain }) => drain.status());
   }
