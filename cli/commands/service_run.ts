@@ -6,6 +6,7 @@ import { Command } from "commander";
 import { appendFileSync, mkdirSync } from "node:fs";
 import { win32 } from "node:path";
 import { Worker } from "node:worker_threads";
+import type { RunningAgent } from "../../src/agent/compose.ts";
 import { surroundings } from "../../src/agent/config/load.ts";
 import { systemDirectory } from "../../src/agent/config/discover.ts";
 import { type EventName, reportEvent } from "../../src/agent/service/event_log.ts";
@@ -106,7 +107,7 @@ function serviceSupervisor(session: ServiceSession, logFile: string): Supervisor
       session.running();
       const watch = new SinkWatch();
       looking = setInterval(() => {
-        for (const { sink, isDown, error } of watch.look(agent.sinks.status())) {
+        for (const { sink, isDown, error } of watch.look(statusOf(agent.sinks))) {
           if (!isDown) report("sinkUp", `The sink ${sink} takes alerts again.`);
           else report("sinkDown", `The sink ${sink} takes no alerts, which wait: ${error ?? ""}`);
         }
@@ -135,6 +136,15 @@ function serviceSupervisor(session: ServiceSession, logFile: string): Supervisor
       report("cannotStart", `${message}: ${problem}`);
     },
   };
+}
+
+/** None while the state file, where their backlog is, cannot be read. */
+function statusOf(sinks: RunningAgent["agent"]["sinks"]): ReturnType<typeof sinks.status> {
+  try {
+    return sinks.status();
+  } catch {
+    return [];
+  }
 }
 
 function appendToLog(path: string, message: string, reason: string): void {

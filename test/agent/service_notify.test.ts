@@ -86,6 +86,20 @@ test("statusLine() is one line whatever an error says", () => {
   );
 });
 
+test("statusLine() does without the sinks when the state file cannot be read", () => {
+  const agent = {
+    rules: { stats: undefined },
+    eventRate: { total: 0 },
+    sinks: {
+      status: () => {
+        throw new StateError("STATE_IO", "file is not a database");
+      },
+    },
+    stalled: undefined,
+  } as unknown as Parameters<typeof statusLine>[0];
+  assert.equal(statusLine(agent), "0 rules, 0 events");
+});
+
 test("coalesced() never runs two reloads at once, and one after the last request", async () => {
   await fc.assert(fc.asyncProperty(
     fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 20 }),

@@ -91,16 +91,24 @@ export class StallWatch {
 
 type Shown = Pick<RunningAgent["agent"], "rules" | "eventRate" | "sinks" | "stalled">;
 
-/** One line for `systemctl status`. */
+/** One line for `systemctl status`; never throws. */
 export function statusLine({ rules, eventRate, sinks, stalled }: Shown): string {
-  const failing =
-    sinks.status().filter(({ state }) => state === "backoff" || state === "paused").length;
   return [
     `${rules.stats?.detectionRules ?? 0} rules`,
     `${eventRate.total} events`,
-    ...(failing === 0 ? [] : [`${failing} of ${sinks.status().length} sinks failing`]),
+    ...failingSinks(sinks),
     ...(stalled === undefined ? [] : [`state file: ${oneLine(stalled.message)}`]),
   ].join(", ");
+}
+
+function failingSinks(sinks: Shown["sinks"]): readonly string[] {
+  try {
+    const all = sinks.status();
+    const failing = all.filter(({ state }) => state === "backoff" || state === "paused").length;
+    return failing === 0 ? [] : [`${failing} of ${all.length} sinks failing`];
+  } catch {
+    return []; // What waits for them is in the state file, which may be what is broken.
+  }
 }
 
 function oneLine(text: string): string {
