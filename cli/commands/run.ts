@@ -40,7 +40,7 @@ const EXAMPLES = `
 Examples:
   picket run -c picket.yaml
   picket run --rules ./rules --input file:///var/log/auth.log --output stdout
-  journalctl -fo json | picket run --output nats://hub:4222/picket.alerts
+  journalctl -fo json | picket run --input stdin --output nats://hub:4222/picket.alerts
 
 Exit codes: 0 stopped, 2 no rules could be loaded, 3 wrong configuration, 4 the state file or an
 address could not be used, 130 forced to stop.`;
