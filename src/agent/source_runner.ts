@@ -77,6 +77,8 @@ export class SourceRunner {
   #pausing = 0;
   /** `start` was called behind the last of them. */
   #isWanted = false;
+  /** What has been read waits for this. */
+  #held: PromiseWithResolvers<void> | undefined;
   #error: string | undefined;
   #events = 0;
   #lastEventMs: number | undefined;
@@ -138,6 +140,11 @@ export class SourceRunner {
       this.#isWanted = true;
       return;
     }
+    if (this.#held !== undefined) {
+      this.#release();
+      this.#state = "running";
+      return;
+    }
     if (this.#state === "running") return;
     this.#stop = new AbortController();
     this.#state = "running";
@@ -152,6 +159,7 @@ export class SourceRunner {
   async pause(budgetMs: number): Promise<void> {
     this.#pausing++;
     this.#isWanted = false;
+    this.#release();
     this.#queue?.stop();
     const abort = (): void =>
       this.#stop.abort(new DOMException("The source was stopped", "AbortError"));
@@ -160,6 +168,21 @@ export class SourceRunner {
     clearTimeout(timer);
     this.#pausing--;
     if (this.#pausing === 0 && this.#isWanted) this.start();
+  }
+
+  /**
+   * Pauses without closing the source, which is left alone until `start`: for one that can be read
+   * only once. What it gives meanwhile waits in the queue and then where it comes from.
+   */
+  hold(): void {
+    if (this.#state !== "running" || this.#pausing > 0) return;
+    this.#state = "paused";
+    this.#held = Promise.withResolvers();
+  }
+
+  #release(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -175,10 +198,15 @@ export class SourceRunner {
           this.#error = error.message;
         },
       });
-      for await (const batch of queue) await this.#process(batch, signal);
+      for await (const batch of queue) {
+        await this.#held?.promise;
+        await this.#process(batch, signal);
+      }
+      await this.#held?.promise;
       // A source that is told to stop ends in the same way as one that has nothing left.
       this.#state = this.#pausing > 0 ? "paused" : "ended";
     } catch (error) {
+      this.#release();
       this.#state = "paused";
       if (signal.aborted) return;
       this.#state = "failed";

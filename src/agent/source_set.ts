@@ -123,7 +123,9 @@ export class SourceSet {
     const one = this.#running.get(id);
     if (one === undefined) return false;
     one.pausedBy = by;
-    await one.runner.pause(this.#options.stopMs);
+    // A pipe that was closed cannot be opened again.
+    if (one.runner.source.kind === "stdin") one.runner.hold();
+    else await one.runner.pause(this.#options.stopMs);
     return true;
   }
 

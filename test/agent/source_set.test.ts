@@ -13,7 +13,7 @@ import type { SourceSettings } from "../../src/runtime/settings.ts";
 /** A source of numbered lines; positions are the number of the next one. */
 class Numbers implements EventSource {
   readonly id: string;
-  readonly kind = "file";
+  kind = "file";
   readonly #closeMs: number;
   /** Where it ends by itself; Infinity: it waits for ever after the third. */
   end: number;
@@ -161,4 +161,50 @@ test("SourceSet.resume() does nothing once all sources have been stopped", async
   assert.equal(it.set.resume("live"), false);
   assert.equal(it.set.runner("live")!.state, "paused");
   assert.deepEqual(live.reads, [undefined]);
+});
+
+test("SourceSet.pause() leaves a pipe open, whose lines wait", async () => {
+  using it = rig();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let pulled = 0;
+  const pipe: EventSource = {
+    id: "pipe",
+    kind: "stdin",
+    health: () => ({ state: "running" }),
+    async *read(_from, signal) {
+      for (pulled = 1; pulled <= 6; pulled++) {
+        if (pulled === 4) await promise;
+        signal.throwIfAborted();
+        const events = [{ payload: "{}", recordId: `${pulled}`, origin: "pipe" }];
+        yield { events, position: `${pulled}` };
+      }
+    },
+  };
+  await it.apply(pipe);
+  const runner = it.set.runner("pipe")!;
+  await until(() => runner.events === 3);
+  await it.set.pause("pipe", "operator");
+  assert.equal(runner.state, "paused");
+  resolve();
+  await until(() => pulled === 7);
+  await new Promise((done) => setTimeout(done, 20));
+  assert.equal(runner.events, 3);
+  assert.equal(it.ends, 0);
+  it.set.resume("pipe");
+  await until(() => it.ends === 1);
+  assert.equal(runner.events, 6);
+  assert.equal(runner.state, "ended");
+});
+
+test("SourceSet.stop() evaluates what waits in a pipe that is paused", async () => {
+  using it = rig();
+  const pipe = new Numbers("pipe", Infinity);
+  pipe.kind = "stdin";
+  await it.apply(pipe);
+  it.set.runner("pipe")!.hold();
+  await until(() => pipe.reads.length === 1);
+  await new Promise((done) => setTimeout(done, 20));
+  await it.set.stop(1000);
+  assert.equal(it.set.runner("pipe")!.events, 3);
+  assert.equal(it.set.runner("pipe")!.state, "paused");
 });
