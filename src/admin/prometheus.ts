@@ -85,7 +85,6 @@ export class PrometheusMetrics extends ApiMetrics implements MetricsHook, Exposi
   readonly #commits;
   readonly #commitSeconds;
   readonly #duplicates;
-  readonly #outboxDropped;
   readonly #diskFull;
   readonly #sourceLines;
   readonly #sourceBytes;
@@ -199,14 +198,6 @@ export class PrometheusMetrics extends ApiMetrics implements MetricsHook, Exposi
       "outbox_duplicates_total",
       "Alerts that were there before.",
     );
-    this.#outboxDropped = families.counter(
-      "outbox_dropped_total",
-      "Alerts dropped for want of room.",
-      [
-        "reason",
-        "level",
-      ],
-    );
     this.#diskFull = families.counter("outbox_disk_full_total", "Commits refused by a full disk.");
     this.#deadLettersBy = families.counter("dead_letter_total", "Dead letters by cause.", [
       "stage",
@@ -305,12 +296,10 @@ export class PrometheusMetrics extends ApiMetrics implements MetricsHook, Exposi
     this.#sourceLines.inc({ source }, lines);
     this.#sourceBytes.inc({ source }, bytes);
   }
-  onCommit(seconds: number, _added: number, duplicates: number, dropped: number): void {
+  onCommit(seconds: number, _added: number, duplicates: number): void {
     this.#commits.inc();
     this.#commitSeconds.observe(seconds);
     this.#duplicates.inc(duplicates);
-    // Which levels went, the commit does not tell.
-    if (dropped > 0) this.#outboxDropped.inc({ reason: "full", level: "unknown" }, dropped);
   }
   onDeadLetters(stage: string, code: string, count: number): void {
     this.#deadLetters.inc(count);

@@ -11,6 +11,12 @@ export interface ScrapeFacts {
   readonly inputs: readonly InputInfo[];
   /** Unix milliseconds; `undefined` without TLS. */
   readonly tlsExpiresMs: number | undefined;
+  /** Alerts that had to go from the outbox, ever since the state file was made. */
+  readonly dropped?: readonly {
+    readonly reason: string;
+    readonly level: string;
+    readonly count: number;
+  }[];
   /** Absent without NATS. */
   readonly nats?: NatsFacts;
 }
@@ -57,6 +63,7 @@ export class ScrapeMetrics {
   readonly #paused: Gauge<string>;
   readonly #redeliveries: Counter<string>;
   readonly #families: Families;
+  readonly #dropped: Counter<string>;
   readonly #natsState: Gauge<string>;
   readonly #natsReconnects: Counter<string>;
   readonly #natsDuplicates: Counter<string>;
@@ -86,6 +93,11 @@ export class ScrapeMetrics {
       "Records that a source gave again.",
       ["source"],
     );
+    this.#dropped = families.counter(
+      "outbox_dropped_total",
+      "Alerts that had to go to keep the outbox within its bounds.",
+      ["reason", "level"],
+    );
     this.#natsState = families.gauge(
       "nats_connection_state",
       "1 for the state that a NATS connection is in.",
@@ -108,7 +120,7 @@ export class ScrapeMetrics {
     );
   }
 
-  update({ sinks, inputs, tlsExpiresMs, nats }: ScrapeFacts): void {
+  update({ sinks, inputs, tlsExpiresMs, dropped = [], nats }: ScrapeFacts): void {
     for (const [gauge, value] of this.#sinks) {
       gauge.reset();
       for (const sink of sinks) gauge.set({ sink: sink.id }, value(sink));
@@ -124,7 +136,10 @@ export class ScrapeMetrics {
       if (reason !== null) this.#paused.set({ source: id, reason }, 1);
     }
     for (const { id, counts } of inputs) {
-      this.#advance(this.#redeliveries, "source", id, counts["redeliveries"] ?? 0);
+      this.#advance(this.#redeliveries, { source: id }, counts["redeliveries"] ?? 0);
+    }
+    for (const { reason, level, count } of dropped) {
+      this.#advance(this.#dropped, { reason, level }, count);
     }
     if (nats !== undefined) this.#updateNats(nats);
     if (tlsExpiresMs === undefined) return;
@@ -140,20 +155,21 @@ export class ScrapeMetrics {
     this.#natsState.reset();
     for (const { server, state, reconnects } of connections) {
       this.#natsState.set({ server, state }, 1);
-      this.#advance(this.#natsReconnects, "server", server, reconnects);
+      this.#advance(this.#natsReconnects, { server }, reconnects);
     }
     for (const { id, duplicates, ambiguous } of sinks) {
-      this.#advance(this.#natsDuplicates, "sink", id, duplicates);
-      this.#advance(this.#natsAmbiguous, "sink", id, ambiguous);
+      this.#advance(this.#natsDuplicates, { sink: id }, duplicates);
+      this.#advance(this.#natsAmbiguous, { sink: id }, ambiguous);
     }
   }
 
   /** Whoever counts may be made anew and begin at 0; the total never falls. */
-  #advance(counter: Counter<string>, label: string, value: string, now: number): void {
+  #advance(counter: Counter<string>, labels: Readonly<Record<string, string>>, now: number): void {
     const seen = this.#seen.get(counter) ?? new Map<string, number>();
     this.#seen.set(counter, seen);
-    const before = seen.get(value) ?? 0;
-    counter.inc({ [label]: value }, now >= before ? now - before : now);
-    seen.set(value, now);
+    const key = JSON.stringify(labels);
+    const before = seen.get(key) ?? 0;
+    counter.inc({ ...labels }, now >= before ? now - before : now);
+    seen.set(key, now);
   }
 }

@@ -97,6 +97,7 @@ export class DrainTally {
     this.#metrics.onSinkFailure?.(this.#sink.id, failure, given === "dead");
     if (given === "dead") {
       this.dead++;
+      this.#metrics.onDeadLetters?.("deliver", failure, 1);
       return;
     }
     this.retries++;

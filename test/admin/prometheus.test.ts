@@ -57,6 +57,7 @@ function make(prefix: "picket" | "rsigma" = "picket") {
   const view = new FakeView();
   const metrics = new PrometheusMetrics({ prefix, version: "0.1.0", runtime: "test 1" });
   metrics.onScrape(() => ({
+    dropped: [{ reason: "max_bytes", level: "low", count: 3 }],
     sinks: view.sinks(),
     inputs: view.inputs(),
     tlsExpiresMs: Date.now() + 3_600_000,
@@ -187,7 +188,7 @@ test("what is reported is counted", async () => {
   metrics.onInputQueueDepthChange(5);
   metrics.onInputQueueDepthChange(-2);
   metrics.onReload(2);
-  metrics.onCommit(0.002, 4, 1, 3);
+  metrics.onCommit(0.002, 4, 1);
   metrics.onDeadLetters("parse", "JSON_SYNTAX", 2);
   metrics.onSinkFailure("hub", "transient", false);
   metrics.onSinkFailure("hub", "poison", true);
@@ -212,7 +213,7 @@ test("what is reported is counted", async () => {
     ["picket_reloads_total", 1],
     ["picket_reloads_failed_total", 2],
     ["picket_outbox_duplicates_total", 1],
-    ['picket_outbox_dropped_total{reason="full",level="unknown"}', 3],
+    ['picket_outbox_dropped_total{reason="max_bytes",level="low"}', 3],
     ["picket_dlq_events_total", 2],
     ['picket_dead_letter_total{stage="parse",code="JSON_SYNTAX"}', 2],
     ['picket_sink_errors_total{sink="hub",class="transient"}', 1],
@@ -286,7 +287,7 @@ test("whatever happens, the text is valid, counters never fall and histograms ad
                 metrics.observeProcessingLatency(action.seconds, action.events);
                 break;
               case "commit":
-                metrics.onCommit(action.count / 1000, action.count, 0, action.count);
+                metrics.onCommit(action.count / 1000, action.count, 0);
                 break;
             }
           }
