@@ -6,7 +6,7 @@ import type { Hono } from "hono";
 import type { AuthSettings } from "../admin/auth.ts";
 import { type AdminApp, createAdminApp } from "../admin/app.ts";
 import { PrometheusMetrics } from "../admin/prometheus.ts";
-import type { NatsFacts } from "../admin/scrape_metrics.ts";
+import type { NatsFacts, ScrapeFacts } from "../admin/scrape_metrics.ts";
 import { type AdminServer, serveAdmin } from "../admin/serve.ts";
 import type { ConfigInfo, LogLevelInfo } from "../admin/view.ts";
 import { startDeadLetterDrain } from "../deliver/dead_letter_sink.ts";
@@ -272,6 +272,17 @@ function startLetters(
   const { identity } = agent;
   const sink: Sink = makeSink(settings, shared, { ...identity, sources: config.sources });
   return startDeadLetterDrain({ sink, outbox: store, settings, metrics, agentId: store.agentId });
+}
+
+function droppedAlerts(store: StateStore): NonNullable<ScrapeFacts["dropped"]> {
+  try {
+    return Object.entries(store.stats().dropped).map(([name, count]) => {
+      const [reason = "", level = ""] = name.split(":");
+      return { reason, level, count };
+    });
+  } catch {
+    return []; // A damaged state file must not take the other metrics with it.
+  }
 }
 
 function natsFacts(connections: NatsConnections, sinks: readonly NatsSink[]): NatsFacts {

@@ -149,8 +149,11 @@ export class SinkDrain {
   }
 
   status(): DrainStatus {
+    const { id } = this.#sink;
+    // A state file that cannot be read is told of elsewhere; whoever asks gets an answer.
+    const unknown = { sinkId: id, alerts: 0, bytes: 0, oldestMs: 0, deadLetters: 0 };
     return {
-      id: this.#sink.id,
+      id,
       kind: this.#sink.kind,
       state: this.#state,
       lastOkMs: this.#tally.lastOkMs,
@@ -161,7 +164,7 @@ export class SinkDrain {
       dead: this.#tally.dead,
       retries: this.#tally.retries,
       nextTryMs: this.#nextTryMs,
-      backlog: this.#outbox.backlog(this.#sink.id, this.#clock.nowMs()),
+      backlog: this.#read(() => this.#outbox.backlog(id, this.#clock.nowMs()), unknown),
     };
   }
 

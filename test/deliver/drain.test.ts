@@ -632,3 +632,24 @@ test("SinkDrain keeps the order where whole calls fail", LONG, async () => {
     { numRuns: Number(process.env["PICKET_PROPERTY_RUNS"] ?? 200) },
   );
 });
+
+test("SinkDrain.status() answers although the outbox cannot be read", async () => {
+  const outbox = new MemoryOutbox();
+  outbox.registerSinks([{ id: "s", filter: {} }], 0);
+  const broken = Object.assign(Object.create(outbox) as MemoryOutbox, {
+    backlog(): never {
+      throw new Error("damaged");
+    },
+  });
+  const sink: Sink = {
+    id: "s",
+    kind: "test",
+    send: () => Promise.resolve([]),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const drain = startDrain({ sink, outbox: broken });
+  const { backlog } = drain.status();
+  assert.equal(backlog.alerts, 0);
+  assert.match(drain.status().lastError!, /damaged/);
+  await drain.stop(AbortSignal.timeout(1000));
+});
