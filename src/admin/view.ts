@@ -35,6 +35,7 @@ export const degradedReason = z.enum([
   "watcher_failed",
   "clock_skew",
   "last_good_rules",
+  "state_in_memory",
 ]);
 export type DegradedReason = z.infer<typeof degradedReason>;
 

@@ -19,6 +19,7 @@ import type { StateStore } from "../store/state_store.ts";
 import type { AgentIdentity } from "./alert_builder.ts";
 import { Committer } from "./committer.ts";
 import type { LoadedConfig } from "./config/load.ts";
+import { ConfigError } from "./config/problems.ts";
 import type { AgentConfig } from "./config/types.ts";
 import { LagSamples, RateCounter, RuleCounters } from "./counters.ts";
 import { Reloader } from "./reloader.ts";
@@ -36,6 +37,8 @@ export interface AgentOptions {
   /** Reads the configuration again, for a reload. */
   readonly reloadConfig: () => LoadedConfig;
   readonly store: StateStore;
+  /** Why the state is in memory only, if it is. */
+  readonly stateProblem?: string;
   readonly compile: RuleSetCompiler;
   /** The bundle inside the executable. */
   readonly embeddedRules: Uint8Array | undefined;
@@ -182,6 +185,11 @@ export class Agent {
     return this.#stopping.signal.aborted;
   }
 
+  /** Why the state is in memory only, if it is. */
+  get stateProblem(): string | undefined {
+    return this.#options.stateProblem;
+  }
+
   /** Why the state file takes nothing, while it does not. */
   get stalled(): StateError | undefined {
     return this.#stalled;
@@ -228,10 +236,18 @@ export class Agent {
   prepare(loaded: LoadedConfig): PreparedConfig {
     const { config } = loaded;
     this.#applying = config;
-    const more = this.#options.moreSinks?.(config) ?? [];
+    const settings = [...config.sinks, ...this.#options.moreSinks?.(config) ?? []];
+    const ids = settings.map(({ id }) => id);
+    const twice = ids.find((id, at) => ids.indexOf(id) !== at);
+    if (twice !== undefined) {
+      const message = `two sinks have the id '${twice}', one of them a webhook`;
+      throw new ConfigError("CONFIG_INVALID", [
+        { severity: "error", path: "webhooks", message, origin: { kind: "default" } },
+      ]);
+    }
     // Sources first: nothing has to be undone of them.
     const sources = this.sources.prepare(config.sources);
-    return { loaded, sources, sinks: this.sinks.prepare([...config.sinks, ...more]) };
+    return { loaded, sources, sinks: this.sinks.prepare(settings) };
   }
 
   /** Makes sources and sinks those that were prepared. */

@@ -68,7 +68,7 @@ const MAINTAIN_MS = 60_000;
 export async function startAgent(options: ComposeOptions): Promise<RunningAgent> {
   const { loaded } = options;
   const { config } = loaded;
-  const store = openStateOf(config);
+  const { store, problem: stateProblem } = openStateOf(config);
   const stack: (() => Promise<void> | void)[] = [() => store[Symbol.dispose]()];
   const unwind = async (): Promise<void> => {
     for (const close of stack.toReversed()) await close();
@@ -91,6 +91,7 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
     const agent: Agent = new Agent({
       ...options,
       store,
+      ...(stateProblem === undefined ? {} : { stateProblem }),
       metrics,
       makeSource: (settings) => makeSource(settings, shared),
       makeSink: (settings, identity, { sources }): Sink =>
@@ -121,6 +122,7 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
       inputs: view.inputs(),
       tlsExpiresMs: admin.server?.tlsExpiresMs(),
       nats: natsFacts(connections, agent.sinks.sinks.filter(isNatsSink)),
+      dropped: droppedAlerts(store),
     }));
     const late: { letters?: SinkDrain | undefined; maintenance?: ReturnType<typeof setInterval> } =
       {};
@@ -142,13 +144,16 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
 }
 
 /** Opens the state file; one that is not required and cannot be used is replaced by memory. */
-function openStateOf(config: AgentConfig): StateStore {
+function openStateOf(
+  config: AgentConfig,
+): { readonly store: StateStore; readonly problem: string | undefined } {
   const { path, fsync, required } = config.state;
   const options = {
     outbox: { fsync, ...config.outbox },
     ...(config.agent.id === undefined ? {} : { agentId: config.agent.id }),
   };
   let store: StateStore;
+  let problem: string | undefined;
   try {
     store = openState(path, options);
   } catch (error) {
@@ -160,6 +165,7 @@ function openStateOf(config: AgentConfig): StateStore {
       path,
       reason: error.message,
     });
+    problem = error.message;
     store = openState(":memory:", options);
   }
   const { recovery, replacedAgentId } = store;
@@ -175,7 +181,7 @@ function openStateOf(config: AgentConfig): StateStore {
       new: store.agentId,
     });
   }
-  return store;
+  return { store, problem };
 }
 
 function adminOptions(

@@ -124,7 +124,10 @@ export class RuleManager {
     try {
       const compiled = await this.#options.compile(this.#settings.request, signal);
       const refusal = this.#settings.onError === "fail" ? firstErrors(compiled) : undefined;
-      if (refusal !== undefined) throw new RuntimeError("RULES_UNUSABLE", refusal);
+      if (refusal !== undefined) {
+        const problems = compiled.problems.filter(({ severity }) => severity === "error");
+        throw new RuntimeError("RULES_UNUSABLE", refusal, { problems });
+      }
       return this.#use(compiled, this.#settings);
     } catch (error) {
       signal.throwIfAborted();
@@ -146,6 +149,10 @@ export class RuleManager {
         this.#settings,
       );
       this.#usesLastGood = true;
+      const problems = error instanceof RuntimeError ? error.problems : [];
+      // What keeps the current rules from being used is what people want to see, and what a reload
+      // that mends some of it is compared with.
+      this.#stats = { ...stats, failed: problems.length, problems };
       log.error("Rules cannot be loaded; the last good ones are in service", {
         reason,
         rules: stats.detectionRules,

@@ -129,8 +129,12 @@ export class LiveView implements AgentView {
   }
 
   #degraded(): Readiness["degraded"] {
-    const { lag, rules, reloader, sinks, sources } = this.#agent;
+    const { lag, rules, reloader, sinks, sources, stateProblem } = this.#agent;
     const found: { code: DegradedReason; message: string }[] = [];
+    if (stateProblem !== undefined) {
+      const message = `The state is in memory, so a crash loses alerts: ${stateProblem}`;
+      found.push({ code: "state_in_memory", message });
+    }
     const last = reloader.history[0];
     if (last !== undefined && !last.ok) {
       const failure = last.components.find(({ outcome }) => outcome === "failed");

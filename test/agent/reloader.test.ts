@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { startAgent } from "../../src/agent/compose.ts";
 import { loadConfig } from "../../src/agent/config/load.ts";
+import { LiveView } from "../../src/agent/view.ts";
 import { compileRuleSet } from "../../src/runtime/rule_set.ts";
 import { type Scratch, scratch } from "../support/picket.ts";
 
@@ -41,7 +42,18 @@ async function agentIn(files: Scratch, more: () => Readonly<Record<string, unkno
     runtime: "test",
     setLogLevel() {},
   });
+  const view = new LiveView(agent, {
+    version: "test",
+    commit: null,
+    runtime: "test",
+    config: () => ({ config: {}, origins: {} }),
+    logLevel: () => ({ level: "info", configured: "info", reverts: null }),
+    setLogLevel: (level) => ({ level, configured: "info", reverts: null }),
+    ingest: () => Promise.resolve({ kind: "disabled" }),
+    audit: undefined,
+  });
   return {
+    view,
     agent,
     titles: () => agent.rules.rules.map(({ title }) => title),
     sinks: () => agent.sinks.sinks.map(({ id }) => id),
@@ -56,6 +68,15 @@ const BROKEN_PARTS = [
     "the key of bundles",
     (files: Scratch) => ({ rules: { paths: [files.file("rules")], bundle_key: "/nowhere" } }),
     /nowhere/,
+  ],
+  [
+    "a webhook that has the id of a sink",
+    (files: Scratch) => {
+      const webhook = { id: "out", kind: "detection", url: "https://hub/", body: "{}" };
+      writeFileSync(files.file("twice.yml"), JSON.stringify({ webhooks: [webhook] }));
+      return { webhooks: [files.file("twice.yml")] };
+    },
+    /two sinks have the id 'out'/,
   ],
   [
     "the template of a sink",
@@ -105,6 +126,17 @@ test("rules are watched where the configuration of now has them", async () => {
     assert.ok(performance.now() < deadline, "the watcher has seen the file");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+});
+
+test("a state that is in memory only is told as degraded", async () => {
+  using files = scratch();
+  writeFileSync(files.file("no_directory"), "");
+  await using it = await agentIn(files, () => ({
+    state: { path: files.file("no_directory/state.db"), required: false },
+  }));
+  const [degraded] = it.view.readiness().degraded;
+  assert.equal(degraded?.code, "state_in_memory");
+  assert.match(degraded.message, /no_directory/);
 });
 
 test("a reload names the sections that only a restart puts into service", async () => {

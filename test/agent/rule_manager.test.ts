@@ -98,6 +98,10 @@ test("RuleManager starts with the last good rules where the current ones do not 
   await subject.load(SIGNAL);
   assert.equal(subject.usesLastGood, true);
   assert.deepEqual(matches(subject, '{"A":1}'), ["One"]);
+  assert.equal(subject.stats?.problems[0]?.path, files.path("rules/a.yml"));
+  // What is mended in part is taken, as it would be at a start.
+  writeFileSync(files.path("rules/b.yml"), rule("Two", "1"));
+  assert.equal((await subject.reload({ dryRun: true }, SIGNAL)).outcome, "reloaded");
   writeFileSync(files.path("rules/a.yml"), rule("One", "2"));
   assert.equal((await subject.reload({ dryRun: false }, SIGNAL)).outcome, "reloaded");
   assert.equal(subject.usesLastGood, false);

@@ -53,6 +53,10 @@ const REASONS = {
     "Older rules are in service",
     "The current ones cannot be loaded. Look at Reload and Rules.",
   ],
+  state_in_memory: [
+    "The state file cannot be used",
+    "A crash now loses alerts and positions. picket doctor says what to mend.",
+  ],
 };
 
 /** @type {import("./main.js").View} */
