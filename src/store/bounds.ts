@@ -21,6 +21,8 @@ const DEFAULT_MAX_AGE_MS = 30 * 86_400_000;
 const DEFAULT_MIN_FREE = 256 * 2 ** 20;
 /** What the outbox may hold however little of the disk is free: sinks that work must be fed. */
 const LOW_DISK_BYTES = 16 * 2 ** 20;
+/** How far the outbox may be over its bound, at least, for what working sinks are about to get. */
+const LEAST_EXCESS = 2 ** 20;
 /** An episode ends when the outbox is this full or less. */
 const RELIEVED = 0.8;
 const LONGEST_EPISODE_MS = 3_600_000;
@@ -77,8 +79,8 @@ export class Bounds {
     this.#freeBytes = free;
   }
 
-  /** Whether a sink has an alert in hand, which may be on its way right now. */
-  isInHand: (seq: number) => boolean = () => false;
+  /** Whether a sink, `except` not counted, has an alert in hand that may be on its way right now. */
+  isInHand: (seq: number, except: readonly number[]) => boolean = () => false;
   /** How many alerts that can be true of. */
   inHand: () => number = () => 0;
 
@@ -104,7 +106,12 @@ export class Bounds {
     const limit = isLow
       ? Math.min(this.maxBytes, Math.max(bytesBefore, LOW_DISK_BYTES))
       : this.maxBytes;
-    while (counters.value("outbox_bytes") > limit) {
+    if (counters.value("outbox_bytes") <= limit) return dropped;
+    // One sink that is down must not cost another, that works, what it is about to get: what only
+    // working sinks wait for does not count.
+    let working = this.#tables.sinks.working();
+    let transit = this.#tables.sinks.bytesOnlyFor(working);
+    while (counters.value("outbox_bytes") - transit > limit) {
       if (this.#tables.alerts.purgeOne()) continue;
       if (this.#settings.onFull === "block") {
         // A commit larger than the outbox would otherwise block for ever.
@@ -115,8 +122,16 @@ export class Bounds {
             `of at most ${limit}, and outbox.on_full is block`,
         );
       }
-      if (!this.#dropOne(isLow && limit < this.maxBytes ? "min_free" : "max_bytes", nowMs)) break;
+      const reason = isLow && limit < this.maxBytes ? "min_free" : "max_bytes";
+      const kept = this.#dropOne(reason, working, nowMs);
+      if (kept === undefined) break;
+      transit += kept;
       dropped++;
+      if (counters.value("outbox_bytes") - limit > Math.max(limit / 4, LEAST_EXCESS)) {
+        // So much is on its way that working sinks have to share the loss.
+        working = [];
+        transit = 0;
+      }
     }
     return dropped;
   }
@@ -219,21 +234,37 @@ export class Bounds {
     };
   }
 
-  #dropOne(reason: Reason, nowMs: number): boolean {
+  /**
+   * Drops one alert for the sinks that are behind.
+   *
+   * @returns Its bytes if a working sink still has to get it and it stays for that, else 0;
+   *   `undefined` if there is none to drop.
+   */
+  #dropOne(reason: Reason, working: readonly number[], nowMs: number): number | undefined {
     const { onFull = "drop_lowest" } = this.#settings;
+    const { db } = this.#tables;
+    const order = onFull === "drop_oldest" ? OLDEST : LOWEST;
+    const behind = working.length === 0 ? "" : `AND EXISTS (${waitsFor(`NOT IN (${working})`)})`;
     // An alert that is dropped while it is being delivered would be both, and counted wrongly.
-    const row = this.#tables.db
-      .all(`${onFull === "drop_oldest" ? OLDEST : LOWEST} LIMIT ?`, this.inHand() + 1)
-      .find((one) => !this.isInHand(int(one, "seq")));
-    if (row === undefined) return false;
-    this.#drop(row, reason, nowMs);
-    return true;
+    const row = db
+      .all(`${order.replace("ORDER BY", `${behind} ORDER BY`)} LIMIT ?`, this.inHand() + 1)
+      .find((one) => !this.isInHand(int(one, "seq"), working));
+    if (row === undefined) return undefined;
+    const stays = working.length > 0 &&
+      db.get(
+          `SELECT 1 FROM outbox WHERE seq = ? AND EXISTS (${waitsFor(`IN (${working})`)})`,
+          int(row, "seq"),
+        ) !== undefined;
+    this.#drop(row, reason, nowMs, stays ? working : undefined);
+    if (!stays) return 0;
+    return int(row, "size");
   }
 
-  #drop(row: Row, reason: Reason, nowMs: number): void {
+  /** @param keepFor Sinks that still get it; without any it is gone. */
+  #drop(row: Row, reason: Reason, nowMs: number, keepFor?: readonly number[]): void {
     const { db, alerts, sinks, deadLetters } = this.#tables;
     const [seq, size, severity] = [int(row, "seq"), int(row, "size"), int(row, "severity")];
-    sinks.removeEverywhere(seq);
+    sinks.removeEverywhere(seq, keepFor);
     // On a disk that is nearly full a move would free nothing.
     if (reason !== "min_free") {
       const full = db.get(`SELECT ${ALERT_COLUMNS}, o.record_id FROM outbox o WHERE seq = ?`, seq)!;
@@ -245,7 +276,7 @@ export class Bounds {
         { alert },
       );
     }
-    alerts.delete(seq, size);
+    if (keepFor === undefined) alerts.delete(seq, size);
     this.note({ reason, severity, count: 1, bytes: size, firstSeq: seq, lastSeq: seq }, nowMs);
   }
 
@@ -262,6 +293,12 @@ const LOWEST = "SELECT seq, size, severity, queued_ms FROM outbox INDEXED BY out
   `WHERE severity < ${PROTECTED} ORDER BY severity, seq`;
 const OLDEST = "SELECT seq, size, severity, queued_ms FROM outbox NOT INDEXED " +
   `WHERE severity < ${PROTECTED} ORDER BY seq`;
+
+/** Whether one of some sinks waits for a row of the outbox. */
+function waitsFor(sinks: string): string {
+  return "SELECT 1 FROM sink_queue q WHERE q.lane IN (0, 1) AND q.seq = outbox.seq " +
+    `AND q.sink IN (SELECT num FROM sink WHERE num ${sinks})`;
+}
 
 function levelName(severity: number): string {
   return levelOf(severity) ?? "none";

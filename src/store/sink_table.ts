@@ -27,6 +27,8 @@ const REMOVED_MS = 7 * 86_400_000;
 const READY = 0;
 /** Alerts that become ready in one go: some ten milliseconds. */
 const PROMOTED = 1000;
+/** A sink that waits for more is behind, whatever its last call gave. */
+const MAX_WORKING_BACKLOG = 2000;
 
 interface Sink {
   readonly num: number;
@@ -216,13 +218,25 @@ export class SinkTable {
   }
 
   /** Takes an alert out of every queue. */
-  removeEverywhere(seq: number): void {
+  removeEverywhere(seq: number, except: readonly number[] = []): void {
     const rows = this.#db.all(
-      "DELETE FROM sink_queue WHERE sink IN (SELECT num FROM sink) AND lane IN (0, 1) AND seq = ? " +
-        "RETURNING sink, size",
+      `DELETE FROM sink_queue WHERE sink IN (SELECT num FROM sink WHERE num NOT IN (${except})) ` +
+        "AND lane IN (0, 1) AND seq = ? RETURNING sink, size",
       seq,
     );
     for (const row of rows) this.#count(int(row, "sink"), -1, -int(row, "size"));
+  }
+
+  /** Bytes of alerts that some of these sinks wait for and no other. */
+  bytesOnlyFor(sinks: readonly number[]): number {
+    if (sinks.length === 0) return 0;
+    const row = this.#db.get(
+      "SELECT total(size) AS bytes FROM (SELECT max(size) AS size FROM sink_queue q " +
+        `WHERE sink IN (${sinks}) AND NOT EXISTS (SELECT 1 FROM sink_queue o WHERE o.seq = q.seq ` +
+        `AND o.lane IN (0, 1) AND o.sink IN (SELECT num FROM sink WHERE num NOT IN (${sinks}))) ` +
+        "GROUP BY seq)",
+    );
+    return Number(row?.["bytes"] ?? 0);
   }
 
   /**
@@ -242,6 +256,15 @@ export class SinkTable {
     );
     const heldMs = row === undefined ? undefined : optionalInt(row, "until");
     if (heldMs !== FOREVER) this.#alerts.retain(seq, size, Math.max(untilMs, heldMs ?? 0));
+  }
+
+  /** Sinks whose last call succeeded and that have not fallen behind. */
+  working(): readonly number[] {
+    return this.#db.all(
+      "SELECT num FROM sink WHERE hold_until_ms = ? AND last_ok_ms IS NOT NULL AND last_error IS NULL",
+      FOREVER,
+    ).map((row) => int(row, "num"))
+      .filter((num) => this.#counters.value(`queued_rows:${num}`) <= MAX_WORKING_BACKLOG);
   }
 
   noteSuccess(num: number, nowMs: number): void {

@@ -61,7 +61,7 @@ export class StateStore implements Outbox, Disposable {
   readonly #notebook: Notebook;
   readonly #operator: Operator;
   /** What each sink was given last and has not settled. */
-  readonly #inHand = new Map<string, Set<number>>();
+  readonly #inHand = new Map<number, Set<number>>();
   #settings: OutboxSettings;
   #diskFull = 0;
   #isOpen = true;
@@ -90,7 +90,8 @@ export class StateStore implements Outbox, Disposable {
       deadLetters: this.#deadLetters,
     };
     this.#bounds = new Bounds(tables, parts.settings, parts.freeBytes);
-    this.#bounds.isInHand = (seq) => [...this.#inHand.values()].some((seqs) => seqs.has(seq));
+    this.#bounds.isInHand = (seq, except) =>
+      [...this.#inHand].some(([num, seqs]) => !except.includes(num) && seqs.has(seq));
     this.#bounds.inHand = () => [...this.#inHand.values()].reduce((sum, { size }) => sum + size, 0);
     this.#notebook = new Notebook(db);
     this.#operator = new Operator(tables);
@@ -175,8 +176,8 @@ export class StateStore implements Outbox, Disposable {
       if (isRequeue) setMeta(this.#db, "requeue", "0");
     });
     this.#sinks.load();
-    const named = new Set(sinks.map(({ id }) => id));
-    for (const id of this.#inHand.keys()) if (!named.has(id)) this.#inHand.delete(id);
+    const named = new Set(sinks.map(({ id }) => this.#sinks.numberOf(id)));
+    for (const num of this.#inHand.keys()) if (!named.has(num)) this.#inHand.delete(num);
     this.#writeWithReserve("write gap records to", () => {
       this.#reportGaps(nowMs, false);
       this.#alerts.purge(nowMs);
@@ -189,7 +190,7 @@ export class StateStore implements Outbox, Disposable {
     while (true) {
       const { intact, damaged } = this.#read(() => this.#sinks.pending(num, limit, nowMs));
       if (damaged.length === 0) {
-        this.#inHand.set(sinkId, new Set(intact.map(({ alert }) => alert.seq)));
+        this.#inHand.set(num, new Set(intact.map(({ alert }) => alert.seq)));
         return intact;
       }
       this.#writeWithReserve("set damaged alerts aside in", () => {
@@ -216,7 +217,7 @@ export class StateStore implements Outbox, Disposable {
       if (num === undefined) return;
       const hasDelivered = settlements.some(({ outcome }) => outcome === "delivered");
       if (hasDelivered) this.#sinks.noteSuccess(num, nowMs);
-      for (const { seq } of settlements) this.#inHand.get(sinkId)?.delete(seq);
+      for (const { seq } of settlements) this.#inHand.get(num)?.delete(seq);
       for (const settlement of settlements) this.#settle(num, sinkId, settlement, nowMs);
       if (peerPosition !== undefined) this.#sinks.setPeerPosition(num, peerPosition);
       this.#alerts.purge(nowMs);

@@ -36,7 +36,10 @@ class Model {
   lastSeq = 0;
   rows: ModelRow[] = [];
   readonly known = new Set<string>();
-  readonly sinks = new Map<string, { minSeverity: number; queue: Map<number, Waiting> }>();
+  readonly sinks = new Map<
+    string,
+    { minSeverity: number; queue: Map<number, Waiting>; works: boolean }
+  >();
   /** By sink: what it was given last. */
   readonly inHand = new Map<string, ReadonlySet<number>>();
   dropped = 0;
@@ -72,16 +75,31 @@ class Model {
   enforce(): number {
     let dropped = 0;
     this.purge();
-    while (this.bytes() > MAX_BYTES) {
+    const sinks = [...this.sinks].map(([id, { queue, works }]) => ({ id, queue, works }));
+    const waits = (seq: number, works: boolean): boolean =>
+      sinks.some((sink) => sink.works === works && sink.queue.has(seq));
+    /** What only working sinks wait for does not count. */
+    const counted = (): number =>
+      this.rows.filter(({ seq }) => !waits(seq, true) || waits(seq, false))
+        .reduce((sum, { size }) => sum + size, 0);
+    while (counted() > MAX_BYTES) {
       const idle = this.rows.find(({ seq }) => !this.isWaited(seq));
-      const isInHand = (seq: number) => [...this.inHand.values()].some((seqs) => seqs.has(seq));
-      const victims = this.rows.filter(({ seq, severity }) => severity < 6 && !isInHand(seq))
+      if (idle !== undefined) {
+        this.rows = this.rows.filter((row) => row !== idle);
+        continue;
+      }
+      const hasWorking = sinks.some(({ works }) => works);
+      const isInHand = (seq: number) =>
+        sinks.some(({ id, works }) => !works && this.inHand.get(id)?.has(seq) === true);
+      const [victim] = this.rows
+        .filter(({ seq, severity }) =>
+          severity < 6 && !isInHand(seq) && (!hasWorking || waits(seq, false))
+        )
         .sort((left, right) => left.severity - right.severity || left.seq - right.seq);
-      const victim = idle ?? victims[0];
       if (victim === undefined) break;
-      this.rows = this.rows.filter((row) => row !== victim);
-      for (const { queue } of this.sinks.values()) queue.delete(victim.seq);
-      if (idle === undefined) dropped++;
+      for (const { queue, works } of sinks) if (!works) queue.delete(victim.seq);
+      if (!waits(victim.seq, true)) this.rows = this.rows.filter((row) => row !== victim);
+      dropped++;
     }
     this.dropped += dropped;
     this.untold += dropped;
@@ -172,6 +190,10 @@ class SettleStep implements Step {
       expected.map((seq) => queue.get(seq)!.attempts),
     );
     const settlements: Settlement[] = [];
+    const sink = model.sinks.get(this.sinkId)!;
+    const given = this.outcomes.slice(0, expected.length);
+    if (given.includes("delivered")) sink.works = true;
+    if (given.includes("retry") || given.includes("dead")) sink.works = false;
     let delivered = false;
     model.inHand.set(
       this.sinkId,
@@ -241,7 +263,7 @@ class SinksStep implements Step {
     for (const { id, minLevel } of this.sinks) {
       const minSeverity = severityOf(minLevel ?? null);
       const sink = model.sinks.get(id);
-      if (sink === undefined) model.sinks.set(id, { minSeverity, queue: new Map() });
+      if (sink === undefined) model.sinks.set(id, { minSeverity, queue: new Map(), works: false });
       else {
         sink.minSeverity = minSeverity;
         for (const { seq, severity } of model.rows) {

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
+import type { NewAlert } from "../../src/runtime/alert.ts";
 import { StateError } from "../../src/runtime/errors.ts";
 import type { Settlement, SinkFilter } from "../../src/runtime/outbox.ts";
+import type { Level } from "../../src/sigma/rule.ts";
 import { Database } from "../../src/store/database.ts";
 import { openState } from "../../src/store/open_state.ts";
 import { defaultStatePath } from "../../src/store/paths.ts";
@@ -130,6 +132,8 @@ test("registerSinks() without a sink: it pins nothing, and goes on if it comes b
   state.registerSinks([a, b], 0);
   state.commit(commitOf([1, 2, 3].map((key) => sizedAlert(key, 200))));
   drain(state, "a");
+  // What a sink that works is about to get would not count.
+  state.settle("a", [{ seq: 3, outcome: "retry", nextMs: 0, error: "refused" }], 0);
   state.registerSinks([a], 0);
   assert.equal(state.stats().waiting, 0);
   // Three new ones need the room: the oldest that only b waited for go, and nothing is lost.
@@ -515,4 +519,38 @@ test("defaultStatePath() by system and user", () => {
     defaultStatePath({ ...context, platform: "win32", env: { ProgramData: "D:\\Data" } }),
     "D:\\Data\\Picket\\state.db",
   );
+});
+
+test("a sink that is down costs one that works nothing", () => {
+  using files = new TempDirectory();
+  using state = openState(files.path("state.db"), {
+    ...PLAIN,
+    outbox: { maxBytes: 20_000, fsync: "normal" },
+    recentAlerts: 0,
+  });
+  state.registerSinks([{ id: "down", filter: {} }, { id: "works", filter: {} }], 0);
+  const alert = (key: number, level: Level): NewAlert => sizedAlert(key, 500, { level });
+  const settleWorking = (): number[] => {
+    const got = pendingIds(state, "works", 1000);
+    const all = state.pending("works", 1000, 0);
+    state.settle("works", all.map(({ alert: { seq } }) => ({ seq, outcome: "delivered" })), 0);
+    return all.map(({ alert: { seq } }) => seq).slice(0, got.length);
+  };
+  state.commit(commitOf([alert(1, "high")], 0, { s: "1" }));
+  const [first] = state.pending("down", 1, 0);
+  const seq = first!.alert.seq;
+  state.settle("down", [{ seq, outcome: "retry", nextMs: 1e12, error: "refused" }], 0);
+  settleWorking();
+  for (let key = 2; key <= 40; key++) state.commit(commitOf([alert(key, "high")], 0, { s: "2" }));
+  assert.equal(settleWorking().length, 39);
+  // The outbox is full of what the other one waits for; now comes a burst of lower ones.
+  const burst = Array.from({ length: 60 }, (_, at) => alert(100 + at, "low"));
+  state.commit(commitOf(burst, 0, { s: "3" }));
+  assert.equal(settleWorking().length, 60, "the one that works gets every alert");
+  const { alerts } = state.backlog("down", 0);
+  assert.ok(alerts <= 40, `the other keeps what fits, the highest: ${alerts}`);
+  state.commit(commitOf([alert(900, "critical")], 0, { s: "4" }));
+  assert.ok(state.stats().waitingBytes <= 20_000, "and the bound holds again");
+  const dropped = Object.entries(state.stats().dropped);
+  assert.deepEqual(dropped.map(([name]) => name.split(":")[1]).includes("low"), true);
 });
