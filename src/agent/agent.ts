@@ -69,7 +69,7 @@ export interface PreparedConfig {
 
 /** Sinks that are still failing are given up after this long once every source has ended. */
 const FINISH_MS = 10_000;
-/** Pause between tries to commit what finished sources have given. */
+/** Pause between tries to commit what sources gave last. */
 const COMMIT_RETRY_MS = 250;
 /** Alerts of one commit that listeners are told of at most. */
 const MAX_TOLD = 1000;
@@ -118,21 +118,26 @@ export class Agent {
       lastGoodPath: join(dirname(config.state.path), "last_good.bundle"),
       metrics,
     });
-    this.#committer = new Committer((commit) => store.commit(commit), {
-      committed: (result, seconds) => this.#onCommit(result, seconds),
-      stalled: (error) => {
-        this.#stalled = error;
-        if (error.code === "STATE_FULL") metrics.onDiskFull?.();
-        log.error("The state file takes nothing; reading pauses until it does", {
-          reason: error.message,
-          code: error.code,
-        });
+    this.#committer = new Committer(
+      (commit) => store.commit(commit),
+      {
+        committed: (result, seconds) => this.#onCommit(result, seconds),
+        stalled: (error) => {
+          this.#stalled = error;
+          if (error.code === "STATE_FULL") metrics.onDiskFull?.();
+          log.error("The state file takes nothing; reading pauses until it does", {
+            reason: error.message,
+            code: error.code,
+          });
+        },
+        recovered: () => {
+          this.#stalled = undefined;
+          log.info("The state file takes alerts again; reading goes on");
+        },
       },
-      recovered: () => {
-        this.#stalled = undefined;
-        log.info("The state file takes alerts again; reading goes on");
-      },
-    }, this.#now);
+      this.#now,
+      config.limits.commitWaitMs,
+    );
     this.sinks = new SinkSet({
       outbox: store,
       metrics,
@@ -147,6 +152,7 @@ export class Agent {
         metrics,
         taps: this.events,
         keepParseErrors: config.deadLetters.keepParseErrors,
+        queueEvents: config.limits.bufferSize,
         now: this.#now,
         onResults: (results, nowMs) => {
           this.counters.count(results, nowMs);
@@ -264,7 +270,7 @@ export class Agent {
     const { stop } = this.config;
     await this.reloader.close();
     await this.sources.stop(stop.sourcesMs);
-    if (!this.#committer.flush()) {
+    if (!await this.#commitRest(stop.commitMs)) {
       log.warn("The last alerts could not be committed; their events are read again", {});
     }
     this.#committer[Symbol.dispose]();
@@ -272,6 +278,16 @@ export class Agent {
     await this.sinks.flush(budget);
     await this.sinks.stop(budget);
     if (this.#hasStarted) log.info("Streaming pipeline complete");
+  }
+
+  /** Commits what has been evaluated, trying again for so long; `false` if it is to no avail. */
+  async #commitRest(forMs: number): Promise<boolean> {
+    const endsAt = performance.now() + forMs;
+    while (!this.#committer.flush()) {
+      if (performance.now() >= endsAt) return false;
+      await new Promise<void>((resolve) => setTimeout(resolve, COMMIT_RETRY_MS));
+    }
+    return true;
   }
 
   #onCommit(result: CommitResult, seconds: number): void {
@@ -307,9 +323,7 @@ export class Agent {
     if (!this.sources.hasEnded || this.isStopping) return;
     log.info("Every source has come to its end; delivering what is left");
     // What a pipe gave cannot be read again, so it waits until the state file takes it.
-    while (!this.isStopping && !this.#committer.flush()) {
-      await new Promise<void>((resolve) => setTimeout(resolve, COMMIT_RETRY_MS));
-    }
+    while (!this.isStopping && !await this.#commitRest(COMMIT_RETRY_MS));
     try {
       while (!await this.sinks.flush(AbortSignal.timeout(FINISH_MS))) {
         if (this.isStopping || !this.sinks.isDelivering) break;

@@ -28,7 +28,7 @@ export interface CommitterEvents {
 
 /** How long alerts wait for company. */
 const LINGER_MS = 5;
-/** The same while a source catches up: its next batches will bring company. */
+/** The same while a source catches up, by default: its next batches will bring company. */
 const BUSY_LINGER_MS = 25;
 /** So many alerts, or characters of them, do not wait. */
 const FULL_GROUP = 256;
@@ -46,6 +46,8 @@ export class Committer implements Disposable {
   readonly #commit: (commit: Commit) => CommitResult;
   readonly #events: CommitterEvents;
   readonly #now: () => number;
+  readonly #busyLingerMs: number;
+  readonly #lingerMs: number;
   #alerts: NewAlert[] = [];
   /** Characters of their bodies. */
   #text = 0;
@@ -56,11 +58,15 @@ export class Committer implements Disposable {
   #dueAt = Infinity;
   #retryMs = 0;
 
+  /** @param waitMs How long alerts wait for company at most. */
   constructor(
     commit: (commit: Commit) => CommitResult,
     events: CommitterEvents,
     now: () => number = Date.now,
+    waitMs: number = BUSY_LINGER_MS,
   ) {
+    this.#busyLingerMs = waitMs;
+    this.#lingerMs = Math.min(LINGER_MS, waitMs);
     this.#commit = commit;
     this.#events = events;
     this.#now = now;
@@ -98,7 +104,7 @@ export class Committer implements Disposable {
     }
     const done = new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (!this.isStalled) {
-      this.#schedule(this.isCrowded ? 0 : isBusy ? BUSY_LINGER_MS : LINGER_MS);
+      this.#schedule(this.isCrowded ? 0 : isBusy ? this.#busyLingerMs : this.#lingerMs);
     }
     return done;
   }

@@ -48,6 +48,8 @@ export interface RunnerContext {
   readonly metrics: MetricsHook;
   readonly taps: Taps;
   readonly keepParseErrors: boolean;
+  /** Events of a source that are read ahead at most. */
+  readonly queueEvents: number;
   readonly now: () => number;
   /** Called with the results of each event that has some. */
   readonly onResults: (results: readonly DetectionResult[], nowMs: number) => void;
@@ -186,11 +188,12 @@ export class SourceRunner {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { metrics } = this.#context;
+    const { metrics, queueEvents } = this.#context;
     try {
       const queue = this.#queue = spawnSource(this.source, {
         from: this.#position,
         signal,
+        capacity: { events: queueEvents },
         metrics,
         onError: ({ error, retryMs, isNew }) => {
           const facts = { source: this.source.id, reason: error.message, retry_ms: retryMs };

@@ -75,6 +75,7 @@ function rig(): Rig {
         metrics: noopMetrics,
         taps: { raw: new Set(), decoded: new Set() },
         keepParseErrors: false,
+        queueEvents: 10_000,
         now: Date.now,
         onResults() {},
         onBatch() {},
