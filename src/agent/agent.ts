@@ -45,6 +45,7 @@ export interface AgentOptions {
   readonly metrics: MetricsHook;
   readonly makeSource: (settings: SourceSettings) => EventSource;
   readonly makeSink: (settings: SinkSettings, agent: AgentIdentity, config: AgentConfig) => Sink;
+  readonly onLogLevel?: (level: AgentConfig["log"]["level"]) => void;
   /** Reads certificates of the API again; whether they had changed. */
   readonly onReload?: () => Promise<boolean>;
   /** Sinks beyond those of the configuration, such as those of webhook files. */
@@ -54,8 +55,6 @@ export interface AgentOptions {
 
 /** What goes on in the agent, for whoever shows it. */
 export interface AgentEvents {
-  /** Called after each commit with the alerts that were in it. */
-  readonly alerts: Set<(alerts: readonly Alert[]) => void>;
   readonly raw: Set<(sourceId: string, text: () => string) => void>;
   readonly decoded: Set<(sourceId: string, text: () => string) => void>;
 }
@@ -69,8 +68,11 @@ export interface PreparedConfig {
 
 /** Sinks that are still failing are given up after this long once every source has ended. */
 const FINISH_MS = 10_000;
+const TELL_DROPPED_MS = 60_000;
 /** Pause between tries to commit what sources gave last. */
 const COMMIT_RETRY_MS = 250;
+/** Rules that cannot be used are told one by one up to this many; the rest is in the API. */
+const TOLD_FAILURES = 10;
 /** Alerts of one commit that listeners are told of at most. */
 const MAX_TOLD = 1000;
 
@@ -82,7 +84,7 @@ export class Agent {
   readonly sources: SourceSet;
   readonly sinks: SinkSet;
   readonly counters: RuleCounters = new RuleCounters();
-  readonly events: AgentEvents = { alerts: new Set(), raw: new Set(), decoded: new Set() };
+  readonly events: AgentEvents = { raw: new Set(), decoded: new Set() };
   readonly startedMs: number;
   readonly eventRate: RateCounter;
   readonly alertRate: RateCounter;
@@ -98,8 +100,12 @@ export class Agent {
   #stalled: StateError | undefined;
   #hasStarted = false;
   #parseErrors = 0;
-  /** Of the alert that listeners were told of last. */
-  #toldSeq: number | undefined;
+  /** Alerts dropped since that was told last, and when it was. */
+  #dropped = 0;
+  #toldDroppedMs = 0;
+  readonly #listeners = new Set<(alerts: readonly Alert[]) => void>();
+  /** Of the alert that they were told of last. */
+  #toldSeq = 0;
 
   constructor(options: AgentOptions) {
     const { loaded, store, metrics } = options;
@@ -224,6 +230,11 @@ export class Agent {
       correlation_rules: stats.correlationRules,
       failed: stats.failed,
     });
+    const failures = stats.problems.filter(({ severity }) => severity === "error");
+    for (const { path, line, message } of failures.slice(0, TOLD_FAILURES)) {
+      log.warn("A rule cannot be used", { file: path, line, reason: message });
+    }
+    if (stats.detectionRules === 0) log.warn("No rule is in service");
     if (stats.correlationRules > 0) {
       log.warn("Correlation rules are checked but not evaluated by this version", {
         correlation_rules: stats.correlationRules,
@@ -292,6 +303,7 @@ export class Agent {
 
   #onCommit(result: CommitResult, seconds: number): void {
     this.#options.metrics.onCommit?.(seconds, result.added, result.duplicates, result.dropped);
+    if (result.dropped > 0) this.#tellDropped(result.dropped);
     if (result.added === 0) return;
     this.alertRate.add(result.added);
     this.sinks.notify();
@@ -303,20 +315,33 @@ export class Agent {
     }
   }
 
+  /** One line a minute at most: an outage makes thousands. */
+  #tellDropped(alerts: number): void {
+    this.#dropped += alerts;
+    const nowMs = this.#now();
+    if (Math.abs(nowMs - this.#toldDroppedMs) < TELL_DROPPED_MS) return;
+    log.error("The outbox is full; the lowest alerts are dropped", { alerts: this.#dropped });
+    this.#dropped = 0;
+    this.#toldDroppedMs = nowMs;
+  }
+
+  /** Calls `listener` after each commit with the alerts in it. Returns what ends that. */
+  onAlerts(listener: (alerts: readonly Alert[]) => void): () => void {
+    // What was committed before has no news for the first one who listens.
+    if (this.#listeners.size === 0) {
+      this.#toldSeq = this.store.recentAlerts({ limit: 1 })[0]?.seq ?? 0;
+    }
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** Tells listeners what has been committed since they were told last. */
   #tellAlerts(): void {
-    const listeners = this.events.alerts;
-    if (listeners.size === 0) {
-      this.#toldSeq = undefined;
-      return;
-    }
-    const after = this.#toldSeq;
-    const fresh = this.store.recentAlerts({
-      limit: MAX_TOLD,
-      ...(after === undefined ? { sinceMs: this.#now() - 1000 } : { afterSeq: after }),
-    }).toReversed();
-    this.#toldSeq = fresh.at(-1)?.seq ?? after;
-    for (const listener of listeners) listener(fresh);
+    if (this.#listeners.size === 0) return;
+    const fresh = this.store.recentAlerts({ limit: MAX_TOLD, afterSeq: this.#toldSeq })
+      .toReversed();
+    this.#toldSeq = fresh.at(-1)?.seq ?? this.#toldSeq;
+    for (const listener of this.#listeners) listener(fresh);
   }
 
   async #onSourceEnd(): Promise<void> {

@@ -48,6 +48,8 @@ export interface ViewOptions {
 /** A sink with a backlog that has not delivered for so long has stalled. */
 const STALLED_MS = 15 * 60_000;
 const TOP_RULES = 10;
+/** What the state file keeps of them. */
+const RECENT_ALERTS = 1000;
 /** Events from further in the future mean that a clock is wrong. */
 const MAX_SKEW_SECONDS = 5;
 
@@ -278,14 +280,11 @@ export class LiveView implements AgentView {
   }
 
   recentAlerts(): readonly Alert[] {
-    return this.#agent.store.recentAlerts();
+    return this.#agent.store.recentAlerts({ limit: RECENT_ALERTS }).toReversed();
   }
 
   onAlert(listener: (alert: Alert) => void): () => void {
-    const { alerts } = this.#agent.events;
-    const tell = (committed: readonly Alert[]): void => committed.forEach(listener);
-    alerts.add(tell);
-    return () => alerts.delete(tell);
+    return this.#agent.onAlerts((committed) => committed.forEach((alert) => listener(alert)));
   }
 
   onEvent(stage: TapStage, listener: (event: TapEvent) => void): () => void {
