@@ -109,7 +109,7 @@ class LogFile {
     this.#path = file.path;
     this.#maxBytes = file.maxBytes;
     this.#keep = file.keep;
-    mkdirSync(dirname(file.path), { recursive: true });
+    mkdirSync(dirname(file.path), { recursive: true, mode: 0o750 });
     this.#open();
   }
 

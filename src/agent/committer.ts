@@ -49,7 +49,7 @@ export class Committer implements Disposable {
   readonly #busyLingerMs: number;
   readonly #lingerMs: number;
   #alerts: NewAlert[] = [];
-  /** Characters of their bodies. */
+  /** Characters of their bodies, and of what dead letters hold. */
   #text = 0;
   #deadLetters: NewDeadLetter[] = [];
   #positions = new Map<string, string>();
@@ -96,7 +96,10 @@ export class Committer implements Disposable {
       this.#alerts.push(alert);
       this.#text += alert.body.length;
     }
-    for (const letter of deadLetters) this.#deadLetters.push(letter);
+    for (const letter of deadLetters) {
+      this.#deadLetters.push(letter);
+      this.#text += letter.original.length;
+    }
     const matters = alerts.length > 0 || deadLetters.length > 0 || needsAck;
     if (!matters && !this.isStalled) {
       this.#schedule(POSITION_MS);

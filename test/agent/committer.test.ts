@@ -148,3 +148,16 @@ function check(state: FakeState, given: ReadonlyMap<string, readonly string[]>):
     assert.deepEqual(committedOf(state, source), ids.slice(0, position));
   }
 }
+
+test("Committer makes sources wait for dead letters as it does for alerts", async () => {
+  const state = new FakeState();
+  using subject = committer(state);
+  const letter = { stage: "parse", original: "x".repeat(5 << 20), code: "c", error: "e" } as const;
+  const done = subject.add(
+    { ...nothing, sourceId: "a", position: "1", deadLetters: [letter] },
+    false,
+  );
+  assert.equal(subject.isCrowded, true);
+  await done;
+  assert.equal(subject.isCrowded, false);
+});
