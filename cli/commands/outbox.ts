@@ -5,13 +5,14 @@
  * the agent sees with its next look at a queue.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
+import { loadConfig } from "../../src/agent/config/load.ts";
+import { ConfigError } from "../../src/agent/config/problems.ts";
 import { jsonText, prettyJsonText } from "../../src/event/json_text.ts";
 import { StateError } from "../../src/runtime/errors.ts";
 import { checkFile, openBeside } from "../../src/store/open_file.ts";
 import { openState } from "../../src/store/open_state.ts";
 import type { OutboxRow } from "../../src/store/operator.ts";
 import { isOwned } from "../../src/store/owner_lock.ts";
-import { defaultStatePath } from "../../src/store/paths.ts";
 import { faultOf } from "../../src/store/sqlite_errors.ts";
 import type { StateStore } from "../../src/store/state_store.ts";
 import { type CliIo, EXIT, type ExitCode, useColor } from "../io.ts";
@@ -23,6 +24,7 @@ export type StateFormat = typeof STATE_FORMATS[number];
 
 export interface StateFlags extends TalkOptions {
   readonly state?: string;
+  readonly config?: string;
 }
 
 export interface OutboxListOptions extends StateFlags {
@@ -98,10 +100,12 @@ export function outboxCommand(io: CliIo, exit: (code: ExitCode) => void): Comman
   return group;
 }
 
-/** `--state`, and the options of every command. */
+/** `--state` and `--config`, and the options of every command. */
 export function addStateOptions(command: Command): Command {
   return addTalkOptions(
-    command.option("--state <file>", "the state file; default: where the agent keeps it"),
+    command
+      .option("--state <file>", "the state file; default: that of the agent's configuration")
+      .option("-c, --config <file>", "the configuration that names it; default: as picket run"),
   );
 }
 
@@ -117,9 +121,19 @@ export function limitOption(): Option {
   });
 }
 
-/** Opens the state file that is named, or the default one. */
-export function openNamed({ state }: StateFlags, access: "operator" | "read"): StateStore {
-  return openState(state ?? defaultStatePath(), { access });
+/** Opens the state file that is named, or that of the configuration. */
+export function openNamed(flags: StateFlags, access: "operator" | "read"): StateStore {
+  return openState(statePath(flags), { access });
+}
+
+function statePath({ state, config }: StateFlags): string {
+  if (state !== undefined) return state;
+  try {
+    return loadConfig(config === undefined ? {} : { configPath: config }).config.state.path;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new UsageError(`${error.message}\nor name the state file with --state`, { cause: error });
+  }
 }
 
 export function outboxList(options: OutboxListOptions, io: CliIo): ExitCode {
@@ -204,7 +218,7 @@ export function outboxDrop(
 }
 
 export function outboxCheck(options: StateFlags, io: CliIo): ExitCode {
-  const path = options.state ?? defaultStatePath();
+  const path = statePath(options);
   const problems = checkState(path);
   for (const problem of problems) io.out(`${safeText(problem)}\n`);
   if (!options.quiet) {

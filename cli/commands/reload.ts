@@ -95,7 +95,12 @@ function reloadLines(result: ReloadResult, paint: Paint): readonly string[] {
   }
   const changes = `${rules.added_total} added, ${rules.removed_total} removed, ` +
     `${rules.changed_total} changed, ${rules.failed_total} failed`;
-  const verb = result.dry_run ? "Would reload" : result.ok ? "Reloaded" : "Reload failed";
-  lines.push(`${verb}: ${plural(rules.loaded_total, "rule")}; ${changes}`);
+  const loaded = plural(rules.loaded_total, "rule");
+  if (result.ok) {
+    lines.push(`${result.dry_run ? "Would reload" : "Reloaded"}: ${loaded}; ${changes}`);
+  } else {
+    const verb = result.dry_run ? "Would be refused" : "Refused";
+    lines.push(`${verb}: nothing changes, the ${loaded} of before stay in service`);
+  }
   return lines;
 }

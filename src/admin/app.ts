@@ -290,6 +290,7 @@ class Gate {
           duration_ms: 0,
         });
         throw new ApiError(401, "unauthorized", "missing or invalid bearer token", {
+          hint: "make one with: picket token create NAME --role admin",
           headers: { "www-authenticate": "Bearer" },
         });
       case "forbidden":

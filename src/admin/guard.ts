@@ -31,7 +31,7 @@ export function checkHost(
     if (allowedHosts.some((allowed) => allowed.toLowerCase() === name)) return;
   }
   throw new ApiError(403, "bad_host", "the Host header names neither this address nor localhost", {
-    hint: "add the name to api.allowed_hosts",
+    hint: "add the name to api.auth.allowed_hosts",
   });
 }
 

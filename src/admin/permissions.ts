@@ -34,6 +34,8 @@ export const BUILT_IN_ROLES: Readonly<Record<string, readonly string[]>> = {
     "sources:write",
     "fields:write",
     "schemas:write",
+    "inputs:write",
+    "sinks:write",
   ],
   ingest: ["events:ingest"],
   admin: ["*"],

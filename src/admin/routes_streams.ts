@@ -200,7 +200,7 @@ function tapRoutes(services: Services): Route[] {
       handle: ({ request, head, query, caller }) => {
         if (tap.enabled !== true) {
           throw new ApiError(503, "disabled", "event tap disabled", {
-            hint: "set api.tap.enabled",
+            hint: "set tap.enabled in the configuration",
           });
         }
         const durationMs = query.duration ?? DEFAULT_TAP_MS;

@@ -96,6 +96,7 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
       makeSource: (settings) => makeSource(settings, shared),
       makeSink: (settings, identity, { sources }): Sink =>
         makeSink(settings, shared, { ...identity, sources }),
+      onLogLevel: (level) => options.setLogLevel(level === "off" ? "error" : level),
       onReload: () => admin.server?.reloadTls() ?? Promise.resolve(false),
       moreSinks: ({ webhooks, egress }) => loadWebhooks(webhooks, { egress }),
     });

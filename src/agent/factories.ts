@@ -1,6 +1,7 @@
 /**
  * Settings to the sources and sinks they describe.
  */
+import { getLogger } from "@logtape/logtape";
 import { FileSink } from "../deliver/file_sink.ts";
 import { httpSink } from "../deliver/http/sink.ts";
 import { natsSink } from "../deliver/nats_sink.ts";
@@ -12,12 +13,15 @@ import { journaldSource } from "../ingest/journald.ts";
 import { natsSource } from "../ingest/nats_source.ts";
 import { stdinSource } from "../ingest/stdin.ts";
 import { fileSource } from "../ingest/tail/file_source.ts";
+import type { FileProblem } from "../ingest/tail/following.ts";
 import { unixSource } from "../ingest/unix.ts";
 import type { MetricsHook } from "../runtime/metrics.ts";
 import type { NatsConnections } from "../runtime/nats/connection.ts";
 import type { EventSource, Sink } from "../runtime/plugin.ts";
 import type { SinkSettings, SourceSettings } from "../runtime/settings.ts";
 import type { AgentIdentity } from "./alert_builder.ts";
+
+const log = getLogger(["picket", "input"]);
 
 /** What sources and sinks share. */
 export interface Shared {
@@ -33,7 +37,7 @@ export function makeSource(settings: SourceSettings, shared: Shared): EventSourc
   const { bootId, connections } = shared;
   switch (settings.type) {
     case "file":
-      return fileSource(settings);
+      return fileSource(settings, { onProblem: tellProblem(settings.id) });
     case "evtx":
       return evtxSource(settings);
     case "journald":
@@ -47,6 +51,14 @@ export function makeSource(settings: SourceSettings, shared: Shared): EventSourc
     case "nats":
       return natsSource(settings, { connections });
   }
+}
+
+/** One line for each change of a file's state. */
+function tellProblem(source: string): (problem: FileProblem) => void {
+  return ({ path, code, message }) => {
+    if (code === "") log.info("A file can be read again", { source, path });
+    else log.warn("A file cannot be read", { source, path, code, reason: message });
+  };
 }
 
 /** @param agent Subjects of NATS may name it, its labels and those of its sources. */

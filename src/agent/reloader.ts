@@ -10,6 +10,7 @@ import { listRuleFiles } from "../runtime/load_rules.ts";
 import type { RuleSummary } from "../runtime/rule_set.ts";
 import type { Agent, AgentOptions, PreparedConfig } from "./agent.ts";
 import type { LoadedConfig } from "./config/load.ts";
+import type { AgentConfig } from "./config/types.ts";
 import type { RuleReload } from "./rule_manager.ts";
 import { ruleSettings } from "./rule_settings.ts";
 import { ruleFailure } from "./rule_view.ts";
@@ -158,12 +159,16 @@ export class Reloader {
   async #applyConfig(prepared: PreparedConfig, components: Component[]): Promise<void> {
     const before = this.#agent.config;
     const { config } = prepared.loaded;
+    // What the agent was started with, not what a reload before this one asked for.
+    const started = this.#options.loaded.config;
     const fixed = NEED_RESTART.filter((name) =>
-      settingsKey({ of: before[name] }) !== settingsKey({ of: config[name] })
+      settingsKey({ of: fixedPart(started, name) }) !== settingsKey({ of: fixedPart(config, name) })
     );
     if (fixed.length > 0) {
       components.push({ name: "config", outcome: "needs_restart", message: fixed.join(", ") });
+      log.warn("Some settings have changed that need a restart", { settings: fixed.join(", ") });
     }
+    if (before.log.level !== config.log.level) this.#options.onLogLevel?.(config.log.level);
     const outcome = (name: "sources" | "sinks"): Component["outcome"] =>
       settingsKey({ of: before[name] }) === settingsKey({ of: config[name] })
         ? "unchanged"
@@ -269,6 +274,11 @@ const NEED_RESTART = [
   "stop",
   "metrics",
 ] as const;
+
+/** What of a part cannot change while the agent runs. */
+function fixedPart(config: AgentConfig, name: typeof NEED_RESTART[number]): unknown {
+  return name === "log" ? { ...config.log, level: undefined } : config[name];
+}
 
 /** Files that a reload reads besides rules. */
 function otherFiles({ config: { api, webhooks }, files }: LoadedConfig): readonly string[] {

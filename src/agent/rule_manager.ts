@@ -259,6 +259,10 @@ export class RuleManager {
       const { message, line } = failed.find((problem) => problem.path === path)!;
       return `${path}${line === undefined ? "" : `:${line}`}: ${message}`;
     }
+    const isEmpty = !compiled.rules.some(({ kind }) => kind === "detection");
+    if (isEmpty && (this.#stats?.detectionRules ?? 0) > 0) {
+      return `no rule is left in ${settings.request.paths.join(", ") || "the embedded rules"}`;
+    }
     return undefined;
   }
 }

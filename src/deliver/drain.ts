@@ -417,6 +417,14 @@ export class SinkDrain {
       if (failure !== undefined) {
         this.#tally.failed(failure, outcome === "dead" ? outcome : "retry");
       }
+      if (outcome === "dead") {
+        log.warn("An alert was given up and is among the dead letters", {
+          sink: this.#sink.id,
+          alert: batch[at]?.alert.id,
+          failure,
+          reason: outcomes[at]?.message,
+        });
+      }
       if (outcome !== "retry") {
         this.#inDoubt.delete(seq);
         this.#stuck.delete(seq);

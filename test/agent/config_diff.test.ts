@@ -27,7 +27,7 @@ const DIFFS: readonly (readonly [what: string, text: string, diff: Partial<Confi
     {
       parts: [
         { part: "state", paths: ["state.path"], needsRestart: true },
-        { part: "api", paths: ["api.addr"], needsRestart: true },
+        { part: "api", paths: ["api.addr", "api.token_file"], needsRestart: true },
       ],
       restart: ["state.path", "api.addr"],
     },

@@ -117,12 +117,13 @@ test("rules are watched where the configuration of now has them", async () => {
   }));
   directory = "others";
   mkdirSync(files.file("others"));
+  writeRule(files, "Early", "others");
   assert.equal((await it.agent.reloader.reload("api", false)).ok, true);
-  assert.deepEqual(it.titles(), []);
+  assert.deepEqual(it.titles(), ["Early"]);
   await new Promise((resolve) => setTimeout(resolve, 300)); // Until the new watch stands.
   writeRule(files, "Late", "others");
   const deadline = performance.now() + 5000;
-  while (it.titles()[0] !== "Late") {
+  while (!it.titles().includes("Late")) {
     assert.ok(performance.now() < deadline, "the watcher has seen the file");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -147,7 +148,7 @@ test("a reload names the sections that only a restart puts into service", async 
   const { ok, components } = await it.agent.reloader.reload("api", false);
   assert.equal(ok, true);
   const restart = components.find(({ outcome }) => outcome === "needs_restart");
-  assert.equal(restart?.message, "tail, log");
+  assert.equal(restart?.message, "tail");
 });
 
 test("a reload that rules keep from happening leaves sources and sinks as they are", async () => {

@@ -84,6 +84,11 @@ test("RuleManager.reload() refuses new errors and keeps the old rules", async ()
   // The error that was there before does not stand in the way.
   writeFileSync(files.path("rules/a.yml"), rule("One", "5"));
   assert.equal((await subject.reload({ dryRun: false }, SIGNAL)).outcome, "reloaded");
+  // Nor is one that somebody has emptied what they meant.
+  rmSync(files.path("rules/a.yml"));
+  rmSync(files.path("rules/b.yml"));
+  const emptied = await subject.reload({ dryRun: false }, SIGNAL);
+  assert.match(emptied.message!, /no rule is left in .*rules/);
   // A directory that is gone is no empty set of rules.
   rmSync(files.path("rules"), { recursive: true });
   assert.equal((await subject.reload({ dryRun: false }, SIGNAL)).outcome, "refused");

@@ -225,7 +225,7 @@ test("reload prints what changed and says by its exit code whether it worked", a
   };
   const [failed, shown] = await reload([]);
   assert.equal(failed, EXIT.ruleError);
-  assert.match(shown, /rules: failed: evil \\x1b\[2J\nReload failed/);
+  assert.match(shown, /rules: failed: evil \\x1b\[2J\nRefused: nothing changes, the 2 rules/);
   const piped = new TestIo(TOKEN);
   assert.equal(await run(["reload", "--addr", running.server.url], piped), EXIT.ruleError);
   assert.equal(JSON.parse(piped.text).status, "failed");

@@ -9,7 +9,6 @@ import type { Settlement, SinkFilter } from "../../src/runtime/outbox.ts";
 import type { Level } from "../../src/sigma/rule.ts";
 import { Database } from "../../src/store/database.ts";
 import { openState } from "../../src/store/open_state.ts";
-import { defaultStatePath } from "../../src/store/paths.ts";
 import { TempDirectory } from "./temp_directory.ts";
 import {
   commitOf,
@@ -502,24 +501,6 @@ for (const [before, after, isKept] of MACHINES) {
     assert.equal(state.replacedAgentId, undefined);
   });
 }
-
-test("defaultStatePath() by system and user", () => {
-  const context = { env: {}, isRoot: false, home: "/home/u", platform: "linux" };
-  assert.equal(defaultStatePath(context), "/home/u/.local/state/picket/state.db");
-  assert.equal(
-    defaultStatePath({ ...context, env: { XDG_STATE_HOME: "/s" } }),
-    "/s/picket/state.db",
-  );
-  assert.equal(
-    defaultStatePath({ ...context, env: { XDG_STATE_HOME: "s" } }),
-    "/home/u/.local/state/picket/state.db",
-  );
-  assert.equal(defaultStatePath({ ...context, isRoot: true }), "/var/lib/picket/state.db");
-  assert.equal(
-    defaultStatePath({ ...context, platform: "win32", env: { ProgramData: "D:\\Data" } }),
-    "D:\\Data\\Picket\\state.db",
-  );
-});
 
 test("a sink that is down costs one that works nothing", () => {
   using files = new TempDirectory();

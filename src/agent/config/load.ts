@@ -4,6 +4,7 @@
  * @see daemon.md, section 11
  */
 import { homedir } from "node:os";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { crossCheck } from "./cross_checks.ts";
 import { absolutePath, defaultStatePath, findConfigFiles, type Surroundings } from "./discover.ts";
@@ -187,11 +188,20 @@ function finish(
 ): LoadedConfig {
   const statePath = defaultStatePath(around);
   const { nats, variable } = natsFromEnvironment(data, around.env);
+  const { enabled, addr, tls, auth, ...otherApi } = data.api;
+  // In the order of the schema, so that what is shown has one order.
   const effective = {
     ...data,
     nats,
-    // `path` first, as the schema has it, so that what is shown has one order.
     state: { path: statePath, ...data.state },
+    api: {
+      enabled,
+      addr,
+      tls,
+      auth,
+      token_file: join(dirname(data.state.path ?? statePath), "tokens.json"),
+      ...otherApi,
+    },
   };
   const found = crossCheck(effective, root, around.env);
   const errors = found.filter(({ severity }) => severity === "error");
