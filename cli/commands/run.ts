@@ -1,6 +1,7 @@
 /**
  * `picket run`: the agent in the foreground, as a terminal, systemd or the service starts it.
  */
+import { getLogger } from "@logtape/logtape";
 import { Command, Option } from "commander";
 import process from "node:process";
 import { AdminError } from "../../src/admin/errors.ts";
@@ -20,6 +21,8 @@ import { embeddedRulesBundle } from "../embedded_rules.ts";
 import { type CliIo, EXIT, type ExitCode } from "../io.ts";
 import { configureLogging } from "../logging.ts";
 import { collect } from "./common.ts";
+
+const log = getLogger(["picket", "agent"]);
 
 /** What is typed. */
 export interface RunOptions {
@@ -162,6 +165,7 @@ async function untilStopped(
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
   await Promise.race([stopped, agent.finished]);
+  if (signal.aborted) log.info("Shutdown signal received");
 }
 
 /** Reads everything again; gives why that changed nothing. The reloader writes the log. */

@@ -59,6 +59,8 @@ test("SIGHUP while rules are being loaded does not end the agent, and reloads af
   const { fields } = await agent.message("Rules and pipelines reloaded");
   assert.equal(fields["trigger"], "signal");
   assert.equal(await agent.end(), 0);
+  const said = agent.log.map((line) => line.fields.message);
+  assert.deepEqual(said.slice(-2), ["Shutdown signal received", "Streaming pipeline complete"]);
 });
 
 test("SIGTERM while rules are being loaded ends the agent at once and cleanly", {
