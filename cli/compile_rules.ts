@@ -16,10 +16,14 @@ export function compileInWorker(
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const worker = new Worker(RULES_WORKER_URL);
+    let hasEnded = false;
+    // The thread is gone before anybody works with what it made: taking down its heap would compete
+    // with the exchange of rules, for which evaluation stands still.
     const end = (settle: () => void): void => {
+      if (hasEnded) return;
+      hasEnded = true;
       signal.removeEventListener("abort", stop);
-      settle();
-      void worker.terminate();
+      worker.terminate().then(settle, settle);
     };
     const stop = (): void => end(() => reject(signal.reason));
     signal.addEventListener("abort", stop, { once: true });

@@ -191,7 +191,8 @@ test("FileSink rotates by age", async () => {
   await sink.send(alerts(1), NEVER);
   await sink.send(alerts(1), NEVER);
   assert.equal(readdirSync(dirname(at.path)).length, 1);
-  nowMs += 86_400_000;
+  // The file was born a moment after `nowMs` was taken.
+  nowMs += 86_400_000 + 1000;
   await sink.send(alerts(1), NEVER);
   assert.deepEqual(readdirSync(dirname(at.path)).sort(), ["alerts.ndjson", "alerts.ndjson.000001"]);
 });
