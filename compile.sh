@@ -113,7 +113,7 @@ for target in "${targets[@]}"; do
     args+=(--compile-executable-path="$executable")
   fi
   echo "Compiling $out/$name"
-  "$bun" build --compile --minify --target="bun-$target" ${args[@]+"${args[@]}"} \
+  "$bun" build --compile --minify --splitting --target="bun-$target" ${args[@]+"${args[@]}"} \
     --root=cli --asset-naming='[name].[ext]' cli/main.ts cli/scan_worker.ts cli/rules_worker.ts cli/service_worker.ts "$work/rules.bundle" \
     --outfile "$out/$name" >/dev/null
 done
