@@ -76,7 +76,7 @@ export function ingestRoute(services: Services): Route {
         }
         return json(before.answer, before.status, { "idempotent-replay": "true" });
       }
-      const response = await ingest(services, decodeUtf8(plain), caller);
+      const response = await ingest(services, decodeUtf8(plain), caller, key);
       if (response.status === 200) {
         const answer = await response.clone().json() as IngestAnswer;
         remembered.set(key, { digest, status: 200, answer, untilMs: now() + KEY_MS });
@@ -110,6 +110,7 @@ async function ingest(
   { view, limits }: Services,
   text: string,
   { signal }: Caller,
+  key?: string,
 ): Promise<Response> {
   const errors: { line: number; reason: string }[] = [];
   const lines: string[] = [];
@@ -134,7 +135,7 @@ async function ingest(
     lines.push(line);
     numbers.push(number);
   }
-  const result: IngestResult = await view.ingest(lines, signal);
+  const result: IngestResult = await view.ingest(lines, signal, key);
   switch (result.kind) {
     case "disabled":
       throw new ApiError(404, "disabled", "event ingestion not enabled", {

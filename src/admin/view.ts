@@ -332,8 +332,13 @@ export interface AgentView {
   /** Calls `listener` for each event; costs nothing while nobody listens. */
   onEvent(stage: TapStage, listener: (event: TapEvent) => void): () => void;
 
-  /** Gives lines to the input of type `http`; waits for room for a short while only. */
-  ingest(lines: readonly string[], signal: AbortSignal): Promise<IngestResult>;
+  /**
+   * Gives lines to the input of type `http`; waits for room for a short while only.
+   *
+   * @param key Of the sender: the same lines under the same key are the same records, also after a
+   *   restart.
+   */
+  ingest(lines: readonly string[], signal: AbortSignal, key?: string): Promise<IngestResult>;
 
   /** `undefined` without a state file or with the trail turned off. */
   readonly audit: AuditStore | undefined;

@@ -159,6 +159,7 @@ export class Agent {
         taps: this.events,
         keepParseErrors: config.deadLetters.keepParseErrors,
         queueEvents: config.limits.bufferSize,
+        batchEvents: config.limits.batchSize,
         now: this.#now,
         onResults: (results, nowMs) => {
           this.counters.count(results, nowMs);

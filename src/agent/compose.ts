@@ -107,9 +107,9 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
         return { config: shown as ConfigInfo["config"], origins: sources };
       },
       ...logLevels(config, options.setLogLevel),
-      ingest: async (lines, signal) => {
+      ingest: async (lines, signal, key) => {
         const source = agent.sources.runners.map((runner) => runner.source).find(isHttpSource);
-        return source === undefined ? { kind: "disabled" } : await source.push(lines, signal);
+        return source === undefined ? { kind: "disabled" } : await source.push(lines, signal, key);
       },
       audit: config.api.audit.enabled ? auditStore(store) : undefined,
     });
@@ -151,6 +151,9 @@ function openStateOf(
   const { path, fsync, required } = config.state;
   const options = {
     outbox: { fsync, ...config.outbox },
+    deadLetterRecords: config.deadLetters.maxRecords,
+    auditEntries: config.api.audit.maxEntries,
+    auditMs: config.api.audit.maxAgeMs,
     ...(config.agent.id === undefined ? {} : { agentId: config.agent.id }),
   };
   let store: StateStore;

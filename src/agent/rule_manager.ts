@@ -4,6 +4,7 @@
 import { getLogger } from "@logtape/logtape";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { decodeBundle } from "../engine/bundle.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import { RuntimeError } from "../runtime/errors.ts";
 import { LogProcessor } from "../runtime/log_processor.ts";
@@ -145,7 +146,7 @@ export class RuleManager {
     const reason = error instanceof Error ? error.message : String(error);
     try {
       const stats = this.#use(
-        compileRuleSet({ paths: [], bundle: readFileSync(path) }),
+        compileRuleSet({ paths: [], bundle: this.#readLastGood(path) }),
         this.#settings,
       );
       this.#usesLastGood = true;
@@ -165,6 +166,14 @@ export class RuleManager {
       });
       return undefined;
     }
+  }
+
+  /** Where bundles have to be signed, what was kept of them has to be as well. */
+  #readLastGood(path: string): Uint8Array {
+    const bytes = readFileSync(path);
+    const { bundleKey } = this.#settings.request;
+    if (bundleKey !== undefined) decodeBundle(bytes, bundleKey);
+    return bytes;
   }
 
   #use(compiled: CompiledRuleSet, settings: RuleSettings): LoadStats {

@@ -51,6 +51,8 @@ export interface RunnerContext {
   /** Events of a source that are read ahead at most. */
   readonly queueEvents: number;
   readonly now: () => number;
+  /** `limits.batch_size`: events that are evaluated before anything else gets a turn. */
+  readonly batchEvents: number;
   /** Called with the results of each event that has some. */
   readonly onResults: (results: readonly DetectionResult[], nowMs: number) => void;
   /** Called behind each batch with how many events it had, and inputs that were none. */
@@ -103,6 +105,7 @@ export class SourceRunner {
     const { format = "auto", logsource, syslogOffsetMinutes } = settings;
     this.#batchOptions = {
       format,
+      eventsPerLook: context.batchEvents,
       ...(syslogOffsetMinutes === undefined ? {} : { syslogOffsetMinutes }),
       ...(logsource === undefined ? {} : { logsource: lowerCase(logsource) }),
     };

@@ -41,7 +41,7 @@ export interface ViewOptions {
     level: LogLevelInfo["level"],
     revertAfterSeconds: number | undefined,
   ) => LogLevelInfo;
-  readonly ingest: (lines: readonly string[], signal: AbortSignal) => Promise<IngestResult>;
+  readonly ingest: AgentView["ingest"];
   readonly audit: AuditStore | undefined;
 }
 
@@ -294,8 +294,8 @@ export class LiveView implements AgentView {
     return () => listeners.delete(tell);
   }
 
-  ingest(lines: readonly string[], signal: AbortSignal): Promise<IngestResult> {
-    return this.#options.ingest(lines, signal);
+  ingest(lines: readonly string[], signal: AbortSignal, key?: string): Promise<IngestResult> {
+    return this.#options.ingest(lines, signal, key);
   }
 
   logLevel(): LogLevelInfo {

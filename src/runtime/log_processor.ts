@@ -24,6 +24,8 @@ export interface BatchOptions extends LineOptions {
   readonly filter?: EventFilter;
   /** What is known of the logsource of events that do not tell it. */
   readonly logsource?: StaticLogsource;
+  /** Events that `BatchRun.step` evaluates between two looks at the clock. Default 32. */
+  readonly eventsPerLook?: number;
 }
 
 /** An input that is not an event. */
@@ -105,7 +107,10 @@ export class BatchRun {
     const startedAt = performance.now();
     const inputs = this.#inputs;
     while (this.#next < inputs.length) {
-      const end = Math.min(inputs.length, this.#next + EVENTS_PER_LOOK);
+      const end = Math.min(
+        inputs.length,
+        this.#next + (this.#options.eventsPerLook ?? EVENTS_PER_LOOK),
+      );
       for (; this.#next < end; this.#next++) this.#one(this.#next, inputs[this.#next]!);
       if (performance.now() - startedAt >= forMs) break;
     }

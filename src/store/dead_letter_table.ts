@@ -19,6 +19,8 @@ export interface DeadLetterBounds {
   /** Bytes of originals, by stage. */
   readonly maxBytes: number;
   readonly maxAgeMs: number;
+  /** Letters, by stage. */
+  readonly maxRecords: number;
 }
 
 export interface DeadLetterQuery {
@@ -56,11 +58,15 @@ export class DeadLetterTable {
   /** Adds a letter; older ones of its stage go if need be. `false` if it is too large by itself. */
   add(letter: NewDeadLetter, nowMs: number, refusal: Refusal = {}): boolean {
     const size = Buffer.byteLength(letter.original);
-    if (size > this.#bounds.maxBytes) {
+    if (size > this.#bounds.maxBytes || this.#bounds.maxRecords === 0) {
       this.#counters.add(`dead_dropped:${letter.stage}`, 1);
       return false;
     }
-    while (this.#counters.value(`dead_bytes:${letter.stage}`) + size > this.#bounds.maxBytes) {
+    const { maxBytes, maxRecords } = this.#bounds;
+    while (
+      this.#counters.value(`dead_bytes:${letter.stage}`) + size > maxBytes ||
+      this.#counters.value(`dead_rows:${letter.stage}`) >= maxRecords
+    ) {
       if (!this.#dropOldest(letter.stage)) break;
     }
     const { alert, sinkId = null, attempts = 0 } = refusal;

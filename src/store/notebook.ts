@@ -38,14 +38,19 @@ export interface AuditPage {
   readonly entries: readonly AuditEntry[];
 }
 
-const AUDIT_ENTRIES = 10_000;
-const AUDIT_MS = 30 * 86_400_000;
+/** How much of the audit trail stays. */
+export interface AuditBounds {
+  readonly auditEntries: number;
+  readonly auditMs: number;
+}
 
 export class Notebook {
   readonly #db: Database;
+  readonly #bounds: AuditBounds;
 
-  constructor(db: Database) {
+  constructor(db: Database, bounds: AuditBounds) {
     this.#db = db;
+    this.#bounds = bounds;
   }
 
   /** The position of a source; `undefined` for one that has none, or whose text is damaged. */
@@ -113,10 +118,13 @@ export class Notebook {
       outcome,
       detail,
     );
-    this.#db.run("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", AUDIT_ENTRIES);
+    this.#db.run(
+      "DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?",
+      this.#bounds.auditEntries,
+    );
     this.#db.run(
       "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT 100) AND at_ms < ?",
-      atMs - AUDIT_MS,
+      atMs - this.#bounds.auditMs,
     );
   }
 

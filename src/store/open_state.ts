@@ -42,6 +42,11 @@ export interface StateOptions {
   /** Bytes of dead letters of each stage, and how long they stay. Default 32 MiB and 30 days. */
   readonly deadLetterBytes?: number;
   readonly deadLetterMs?: number;
+  /** Dead letters of each stage. Default 10,000. */
+  readonly deadLetterRecords?: number;
+  /** Entries of the audit trail, and how long they stay. Default 10,000 and 30 days. */
+  readonly auditEntries?: number;
+  readonly auditMs?: number;
   /** Longest that saving from a damaged file may take. Default 10,000 ms. */
   readonly salvageMs?: number;
   /** Free bytes of the disk, for tests. */
@@ -149,6 +154,9 @@ function limitsOf(options: StateOptions): {
   knownIdMs: number;
   deadLetterBytes: number;
   deadLetterMs: number;
+  deadLetterRecords: number;
+  auditEntries: number;
+  auditMs: number;
 } {
   return {
     recentAlerts: options.recentAlerts ?? 1000,
@@ -156,5 +164,8 @@ function limitsOf(options: StateOptions): {
     knownIdMs: options.knownIdMs ?? 7 * DAY_MS,
     deadLetterBytes: options.deadLetterBytes ?? 32 * 2 ** 20,
     deadLetterMs: options.deadLetterMs ?? 30 * DAY_MS,
+    deadLetterRecords: options.deadLetterRecords ?? 10_000,
+    auditEntries: options.auditEntries ?? 10_000,
+    auditMs: options.auditMs ?? 30 * DAY_MS,
   };
 }

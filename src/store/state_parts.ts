@@ -41,6 +41,9 @@ export interface StateParts {
     readonly knownIdMs: number;
     readonly deadLetterBytes: number;
     readonly deadLetterMs: number;
+    readonly deadLetterRecords: number;
+    readonly auditEntries: number;
+    readonly auditMs: number;
   };
   readonly settings: OutboxSettings;
   readonly freeBytes: (() => number | undefined) | undefined;

@@ -81,6 +81,7 @@ export class StateStore implements Outbox, Disposable {
     this.#deadLetters = new DeadLetterTable(db, this.#counters, {
       maxBytes: limits.deadLetterBytes,
       maxAgeMs: limits.deadLetterMs,
+      maxRecords: limits.deadLetterRecords,
     });
     const tables = {
       db,
@@ -93,7 +94,7 @@ export class StateStore implements Outbox, Disposable {
     this.#bounds.isInHand = (seq, except) =>
       [...this.#inHand].some(([num, seqs]) => !except.includes(num) && seqs.has(seq));
     this.#bounds.inHand = () => [...this.#inHand.values()].reduce((sum, { size }) => sum + size, 0);
-    this.#notebook = new Notebook(db);
+    this.#notebook = new Notebook(db, limits);
     this.#operator = new Operator(tables);
     this.#sinks.load();
     if (parts.recovery !== undefined) this.#noteRecovery(parts.recovery);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { RuleManager, type RuleSettings } from "../../src/agent/rule_manager.ts";
@@ -124,4 +125,15 @@ test("RuleManager leaves out rules that the settings disable or that are below t
   await subject.load(SIGNAL);
   assert.deepEqual(matches(subject, '{"A":1}'), ["Two"]);
   assert.equal(subject.rules.length, 3, "lists show all of them");
+});
+
+test("RuleManager does not start with last good rules that nobody signed where a key is set", async () => {
+  using files = new TempFiles({ "rules/a.yml": rule("One", "1") });
+  await manager(files).load(SIGNAL);
+  writeFileSync(files.path("rules/a.yml"), "title: [");
+  const { publicKey } = generateKeyPairSync("ed25519");
+  const bundleKey = publicKey.export({ type: "spki", format: "pem" }).toString();
+  const subject = manager(files, { request: { paths: [files.path("rules")], bundleKey } });
+  await assert.rejects(subject.load(SIGNAL), RuntimeError);
+  assert.equal(subject.isLoaded, false);
 });

@@ -76,6 +76,7 @@ function rig(): Rig {
         taps: { raw: new Set(), decoded: new Set() },
         keepParseErrors: false,
         queueEvents: 10_000,
+        batchEvents: 128,
         now: Date.now,
         onResults() {},
         onBatch() {},

@@ -535,3 +535,16 @@ test("a sink that is down costs one that works nothing", () => {
   const dropped = Object.entries(state.stats().dropped);
   assert.deepEqual(dropped.map(([name]) => name.split(":")[1]).includes("low"), true);
 });
+
+test("dead letters and the audit trail keep to the numbers they are given", () => {
+  using state = memoryState({ deadLetterRecords: 3, auditEntries: 2 });
+  for (let number = 1; number <= 5; number++) {
+    const letter = { stage: "parse", original: `${number}`, code: "x", error: "y" } as const;
+    state.commit({ ...commitOf([], number, { s: `${number}` }), deadLetters: [letter] });
+    const entry = { actor: "a", action: `${number}`, outcome: "200", detail: "{}" };
+    state.appendAudit({ atMs: number, ...entry });
+  }
+  assert.deepEqual(state.deadLetters().map(({ original }) => original).sort(), ["3", "4", "5"]);
+  assert.equal(state.stats().deadLettersDropped["parse"], 2);
+  assert.deepEqual(state.auditEntries().entries.map(({ action }) => action), ["5", "4"]);
+});
