@@ -136,6 +136,11 @@ export class Agent {
             code: error.code,
           });
         },
+        refused: (count, error) =>
+          log.error("The state file refuses some alerts; they are made dead letters", {
+            alerts: count,
+            reason: error.message,
+          }),
         recovered: () => {
           this.#stalled = undefined;
           log.info("The state file takes alerts again; reading goes on");

@@ -24,6 +24,8 @@ export interface CommitterEvents {
   /** The state file does not take anything; told once until `recovered`. */
   stalled(error: StateError): void;
   recovered(): void;
+  /** So many alerts or dead letters cannot be stored and were set aside. */
+  refused(count: number, error: StateError): void;
 }
 
 /** How long alerts wait for company. */
@@ -128,7 +130,7 @@ export class Committer implements Disposable {
     } catch (error) {
       if (!(error instanceof StateError)) throw error;
       this.#fail(error);
-      return false;
+      return this.#setAside(error) && this.flush();
     }
     this.#alerts = [];
     this.#text = 0;
@@ -139,6 +141,44 @@ export class Committer implements Disposable {
     this.#events.committed(result, (performance.now() - startedAt) / 1000);
     for (const resolve of this.#waiting.splice(0)) resolve();
     return true;
+  }
+
+  /**
+   * Finds what the state file refuses although it takes everything else, and makes dead letters of
+   * it: one alert that cannot be stored must not stop all that come after.
+   *
+   * @returns Whether anything has changed, so that another try makes sense.
+   */
+  #setAside(error: StateError): boolean {
+    if (error.code !== "STATE_IO" || this.#retryMs < LONGEST_RETRY_MS) return false;
+    if (this.#alerts.length + this.#deadLetters.length === 0 || !this.#takes({})) return false;
+    const letters = this.#deadLetters.filter((letter) => !this.#takes({ deadLetters: [letter] }));
+    const alerts = this.#alerts.filter((alert) => !this.#takes({ alerts: [alert] }));
+    this.#alerts = [];
+    this.#deadLetters = alerts.map(({ sourceId, recordId, body }) => ({
+      stage: "deliver",
+      sourceId,
+      recordId,
+      original: body,
+      code: "state_refused",
+      error: error.message,
+    }));
+    if (letters.length + alerts.length > 0) {
+      this.#events.refused(letters.length + alerts.length, error);
+    }
+    return true;
+  }
+
+  /** Commits a part of what has come together, positions aside. */
+  #takes(part: Partial<Commit>): boolean {
+    try {
+      const commit = { alerts: [], positions: new Map<string, string>(), nowMs: this.#now() };
+      this.#events.committed(this.#commit({ ...commit, ...part }), 0);
+      return true;
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      return false;
+    }
   }
 
   #fail(error: StateError): void {

@@ -39,6 +39,7 @@ function committer(state: FakeState, told: string[] = []): Committer {
     committed: ({ added }) => told.push(`committed ${added}`),
     stalled: ({ code }) => told.push(code),
     recovered: () => told.push("recovered"),
+    refused: (count) => told.push(`refused ${count}`),
   }, () => 7);
 }
 
@@ -83,6 +84,33 @@ test("Committer holds everything while the state file takes nothing, then commit
   await Promise.all([first, second]);
   assert.deepEqual(told, ["STATE_FULL", "recovered", "committed 1"]);
   assert.deepEqual([...state.commits[0]!.positions], [["a", "1"], ["b", "5"]]);
+});
+
+test("Committer sets aside what the state file never takes, and goes on with the rest", () => {
+  const commits: Commit[] = [];
+  const told: string[] = [];
+  using subject = new Committer((commit) => {
+    if (commit.alerts.some(({ id }) => id === "bad")) throw new StateError("STATE_IO", "no");
+    commits.push({ ...commit, positions: new Map(commit.positions) });
+    return { added: commit.alerts.length, duplicates: 0, dropped: 0 };
+  }, {
+    committed: () => {},
+    stalled: ({ code }) => told.push(code),
+    recovered: () => told.push("recovered"),
+    refused: (count) => told.push(`refused ${count}`),
+  });
+  const alerts = ["x", "bad", "y"].map(alert);
+  void subject.add({ ...nothing, sourceId: "a", position: "3", alerts }, true);
+  // Only after it has had time to be a passing fault.
+  for (let tries = 0; tries < 5; tries++) assert.equal(subject.flush(), false);
+  assert.equal(subject.flush(), true);
+  assert.deepEqual(commits.flatMap(({ alerts }) => alerts.map(({ id }) => id)), ["x", "y"]);
+  assert.deepEqual(
+    commits.flatMap(({ deadLetters = [] }) => deadLetters.map(({ code }) => code)),
+    ["state_refused"],
+  );
+  assert.deepEqual([...commits.at(-1)!.positions], [["a", "3"]]);
+  assert.deepEqual(told, ["STATE_IO", "refused 1", "recovered"]);
 });
 
 test("Committer makes sources wait when a group is full, and only then", () => {

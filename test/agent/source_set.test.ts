@@ -62,7 +62,7 @@ function rig(): Rig {
   const committer = new Committer((commit) => {
     for (const [id, position] of commit.positions) positions.set(id, position);
     return { added: commit.alerts.length, duplicates: 0, dropped: 0 };
-  }, { committed() {}, stalled() {}, recovered() {} });
+  }, { committed() {}, stalled() {}, recovered() {}, refused() {} });
   let made = new Map<string, EventSource>();
   const built: Rig = {
     positions,
