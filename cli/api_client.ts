@@ -8,7 +8,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { readFileSync } from "node:fs";
 import { type IncomingMessage, request as httpRequest, type RequestOptions } from "node:http";
 import { request as httpsRequest, type RequestOptions as TlsOptions } from "node:https";
-import { parseDuration } from "../src/admin/duration.ts";
+import { parseDuration } from "../src/runtime/duration.ts";
 import { ConfigError, problemText } from "../src/agent/config/problems.ts";
 import type { AgentConfig } from "../src/agent/config/types.ts";
 import { loadConfig } from "../src/agent/config/load.ts";

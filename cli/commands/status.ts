@@ -2,7 +2,7 @@
  * `picket status`: what a running agent says about itself.
  */
 import { Command, Option } from "commander";
-import { formatDuration } from "../../src/admin/duration.ts";
+import { describeDuration } from "../../src/runtime/duration.ts";
 import type { Status } from "../../src/admin/view.ts";
 import { parseJsonText, prettyJsonText } from "../../src/event/json_text.ts";
 import { addApiOptions, ApiClient, ApiClientError, type ApiOptions } from "../api_client.ts";
@@ -90,7 +90,7 @@ function rows(answer: Readonly<Record<string, unknown>>): readonly (readonly [st
     if (status[name] !== undefined) out.push([name, String(status[name])]);
   }
   if (typeof status.uptime_seconds === "number") {
-    out.push(["uptime", formatDuration(status.uptime_seconds * 1000)]);
+    out.push(["uptime", describeDuration(status.uptime_seconds * 1000)]);
   }
   const { readiness, last_reload: reload } = status;
   for (const { code, message } of readiness?.reasons ?? []) {

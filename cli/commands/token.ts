@@ -2,7 +2,7 @@
  * `picket token create | list | revoke`: who may use the API of the agent on this machine.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
-import { formatDuration } from "../../src/admin/duration.ts";
+import { describeDuration } from "../../src/runtime/duration.ts";
 import { AdminError } from "../../src/admin/errors.ts";
 import { parseGrant } from "../../src/admin/permissions.ts";
 import {
@@ -208,6 +208,6 @@ function day(unixSeconds: number): string {
 }
 
 function ago(unixSeconds: number): string {
-  const [largest] = formatDuration(Date.now() - unixSeconds * 1000).split(" ");
+  const [largest] = describeDuration(Date.now() - unixSeconds * 1000).split(" ");
   return `${largest} ago`;
 }

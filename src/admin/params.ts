@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { LEVELS } from "../sigma/rule.ts";
-import { parseDuration } from "./duration.ts";
+import { parseDuration } from "../runtime/duration.ts";
 import { jsonText } from "./route.ts";
 
 /** A whole number that is not negative. */

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { jsonText, parseJsonText } from "../event/json_text.ts";
 import type { Alert } from "../runtime/alert.ts";
 import { LEVELS } from "../sigma/rule.ts";
-import { formatDuration } from "./duration.ts";
+import { describeDuration } from "../runtime/duration.ts";
 import { ApiError, invalidParameter } from "./errors.ts";
 import { durationParameter, levelParameter, wholeNumber } from "./params.ts";
 import { parseRedactPaths, redact } from "./redact.ts";
@@ -207,8 +207,8 @@ function tapRoutes(services: Services): Route[] {
         const maxMs = tap.maxDurationMs ?? MAX_TAP_MS;
         if (durationMs > maxMs) {
           throw invalidParameter(
-            `duration ${formatDuration(durationMs)} exceeds the daemon's tap max_duration ` +
-              formatDuration(maxMs),
+            `duration ${describeDuration(durationMs)} exceeds the daemon's tap max_duration ` +
+              describeDuration(maxMs),
           );
         }
         if (sessions.full) throw capacity("tap", tap.maxSessions ?? 2);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { formatDuration, parseDuration, parseSize } from "../../src/agent/config/units.ts";
+import { parseSize } from "../../src/agent/config/units.ts";
+import { formatDuration, parseDuration } from "../../src/runtime/duration.ts";
 
 // daemon.md, section 1 (humantime): text, milliseconds.
 const DURATIONS: readonly (readonly [text: string, ms: number | undefined])[] = [

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { httpSink, type WebhookSettings } from "../../src/deliver/http/sink.ts";
-import { parseDurationMs } from "../../src/deliver/http/webhook_reader.ts";
+import { parseDuration } from "../../src/runtime/duration.ts";
 import { loadWebhooks } from "../../src/deliver/http/webhooks.ts";
 import { HttpError } from "../../src/runtime/http/errors.ts";
 import { escapeJson, parseTemplate, renderTemplate } from "../../src/runtime/template.ts";
@@ -374,8 +374,8 @@ const DURATIONS: readonly (readonly [string, number | undefined])[] = [
 ];
 
 for (const [text, expected] of DURATIONS) {
-  test(`parseDurationMs() ${text}: ${expected}`, () => {
-    assert.equal(parseDurationMs(text), expected);
+  test(`parseDuration() ${text}: ${expected}`, () => {
+    assert.equal(parseDuration(text), expected);
   });
 }
 

@@ -5,7 +5,8 @@
  * so it can be shown and loaded again. `settings.ts` turns it into numbers.
  */
 import { z } from "zod";
-import { DURATION, parseDuration, parseSize, SIZE } from "./units.ts";
+import { DURATION, parseDuration } from "../../runtime/duration.ts";
+import { parseSize, SIZE } from "./units.ts";
 
 /** What a leaf is, beyond its type; asked by paths, masking and suggestions. */
 export type LeafKind = "path" | "url" | "duration" | "size" | "secret_place" | "headers";

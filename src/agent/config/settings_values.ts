@@ -2,7 +2,7 @@
  * Small conversions from checked leaves to settings.
  */
 import { sizeBytes } from "./schema_values.ts";
-import { parseDuration } from "./units.ts";
+import { parseDuration } from "../../runtime/duration.ts";
 
 /** `T` with the members that may be `undefined` optional instead. */
 export type Defined<T> =

@@ -15,7 +15,7 @@ import type { Alert } from "../../runtime/alert.ts";
 import { DeliveryError } from "../../runtime/errors.ts";
 import { HttpClient, type HttpResponse, isToken } from "../../runtime/http/client.ts";
 import type { Resolver } from "../../runtime/http/connect.ts";
-import { sleep } from "../../runtime/http/deadline.ts";
+import { sleep } from "../../runtime/sleep.ts";
 import { causeText, HttpError } from "../../runtime/http/errors.ts";
 import { TokenBucket } from "../../runtime/http/token_bucket.ts";
 import type { MetricsHook } from "../../runtime/metrics.ts";

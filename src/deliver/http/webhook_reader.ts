@@ -1,6 +1,7 @@
 /**
  * Reads the members of a mapping one by one and knows which nobody asked for.
  */
+import { parseDuration } from "../../runtime/duration.ts";
 import { HttpError } from "../../runtime/http/errors.ts";
 import { didYouMean } from "../../sigma/suggest.ts";
 
@@ -60,7 +61,7 @@ export class Members {
   duration(key: string): number | undefined {
     const text = this.text(key);
     if (text === undefined) return undefined;
-    return parseDurationMs(text) ?? this.#wrong(key, "a duration such as 500ms or 1m 30s");
+    return parseDuration(text) ?? this.#wrong(key, "a duration such as 500ms or 1m 30s");
   }
 
   members(key: string): Members | undefined {
@@ -94,30 +95,4 @@ export class Members {
   #wrong(key: string, expected: string): never {
     invalid(`invalid webhooks YAML: ${this.#place}: ${key}: expected ${expected}`);
   }
-}
-
-const UNITS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
-/** Longer forms by the unit they mean; `min` before `m`, since both begin alike. */
-const SPELLINGS =
-  /^(?:(m(?:illi)?s(?:ec(?:ond)?s?)?)|(s(?:ec(?:ond)?s?)?)|(h(?:(?:ou)?rs?)?)|(d(?:ays?)?)|(w(?:eeks?)?)|(m(?:in(?:ute)?s?)?))$/;
-const NAMES = ["ms", "s", "h", "d", "w", "m"] as const;
-
-/** The milliseconds of `500ms`, `1m 30s`, `1h`; `undefined` for anything else, bare numbers included. */
-export function parseDurationMs(text: string): number | undefined {
-  if (!/^\d{1,12}[a-z]+(?: ?\d{1,12}[a-z]+){0,9}$/.test(text)) return undefined;
-  let sum = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+)([a-z]+)/g)) {
-    const spelling = SPELLINGS.exec(unit!);
-    const name = NAMES.find((_, at) => spelling?.[at + 1] !== undefined);
-    if (name === undefined) return undefined;
-    sum += Number(amount) * UNITS[name]!;
-  }
-  return Number.isSafeInteger(sum) ? sum : undefined;
 }

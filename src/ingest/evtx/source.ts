@@ -8,7 +8,7 @@ import { EvtxDecoder } from "../../decode/evtx/decoder.ts";
 import { SourceError } from "../../runtime/errors.ts";
 import type { EventBatch, EventSource, SourceHealth, SourceNotice } from "../../runtime/plugin.ts";
 import type { EvtxSourceSettings } from "../../runtime/settings.ts";
-import { sleep } from "../waiting.ts";
+import { sleep } from "../../runtime/sleep.ts";
 import { type FollowerCounts, LogFollower, type Look } from "./follower.ts";
 import { type EvtxPosition, formatPosition, type Mark, parsePosition } from "./mark.ts";
 import { findLogs, type LogPlace } from "./paths.ts";

@@ -28,19 +28,3 @@ export async function withDeadline<T>(
     for (const signal of signals) signal.removeEventListener("abort", onAbort);
   }
 }
-
-/** Sleeps; rejects with the reason of `signal`. */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-}
