@@ -26,10 +26,14 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { SourceError } from "../../src/runtime/errors.ts";
 import { fileSource } from "../../src/ingest/tail/file_source.ts";
 import type { FileProblem } from "../../src/ingest/tail/following.ts";
+import { skipIf } from "../support/skip.ts";
 import { pause, Scratch, Tail } from "../support/tail.ts";
 
 const START = { startAt: "start" } as const;
-const isRoot = process.getuid?.() === 0;
+const REFUSED = skipIf(
+  process.platform === "win32" || process.getuid?.() === 0,
+  "only a user who is not root can be refused a file",
+);
 
 test("fileSource() begins at the end, and at the start of later files", async () => {
   using scratch = new Scratch();
@@ -586,7 +590,7 @@ test("fileSource() reads a packed file that is named, and outlives a damaged one
 });
 
 test("fileSource() reports a file that may not be read once, and reads it when it may", {
-  skip: (process.platform === "win32" || isRoot) && "only a user who is not root can be refused",
+  skip: REFUSED,
 }, async () => {
   using scratch = new Scratch();
   writeFileSync(scratch.path("a.log"), "a\n");
@@ -603,7 +607,7 @@ test("fileSource() reports a file that may not be read once, and reads it when i
 });
 
 test("fileSource() reports a directory that may not be read", {
-  skip: (process.platform === "win32" || isRoot) && "only a user who is not root can be refused",
+  skip: REFUSED,
 }, async () => {
   using scratch = new Scratch();
   writeFileSync(scratch.path("a.log"), "a\n");

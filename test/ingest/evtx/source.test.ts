@@ -13,6 +13,7 @@ import { evtxSource } from "../../../src/ingest/evtx/source.ts";
 import { SourceError } from "../../../src/runtime/errors.ts";
 import type { EventBatch, EventSource } from "../../../src/runtime/plugin.ts";
 import type { EvtxSourceSettings } from "../../../src/runtime/settings.ts";
+import { skipIf } from "../../support/skip.ts";
 import { LiveLog } from "../../support/evtx_live_log.ts";
 
 const root = mkdtempSync(join(tmpdir(), "picket-evtx-source-"));
@@ -159,9 +160,10 @@ test("evtxSource() waits for a log that is no log yet", async () => {
   assert.equal(names(await readUntil(follow, undefined, atLeast(3))).length, 3);
 });
 
-const skip = process.platform === "win32" || process.getuid?.() === 0
-  ? "needs a user whom a file can be withheld from"
-  : false;
+const skip = skipIf(
+  process.platform === "win32" || process.getuid?.() === 0,
+  "only a user who is not root can be refused an event log",
+);
 
 test("evtxSource() fails when no log may be read", { skip }, async () => {
   const log = new LiveLog(join(folder(), "a.evtx")).append(2);
