@@ -97,7 +97,7 @@ suite() { # NAME COMMAND...: a test runner whose counts are added
 mapfile -t unit < <(find test -name '*.test.ts' -not -path 'test/e2e/*' | sort)
 mapfile -t e2e < <(find test/e2e -name '*.test.ts' 2>/dev/null | sort)
 
-step "Type check (Deno)" "$deno" check mod.ts cli/main.ts cli/scan_worker.ts cli/rules_worker.ts cli/service_worker.ts "${unit[@]}" \
+step "Type check (Deno)" "$deno" check mod.ts cli/main.ts src/admin/ui/page/main.js cli/scan_worker.ts cli/rules_worker.ts cli/service_worker.ts "${unit[@]}" \
   ${e2e[@]+"${e2e[@]}"} bench/*.ts
 step "Lint (Deno)" "$deno" lint
 step "Format (Deno)" "$deno" fmt --check
