@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { appendFileSync, mkdirSync } from "node:fs";
 import { test } from "node:test";
-import { AgentProcess } from "../support/agent_process.ts";
+import { AgentProcess, followingConfig } from "../support/agent_process.ts";
 import { writeEvilRule } from "../support/log_lines.ts";
 import { scratch, skipWithoutExecutable } from "../support/picket.ts";
 
@@ -17,20 +17,7 @@ test("recent alerts are 1,000 and newest first; who comes back misses none and g
   mkdirSync(files.file("rules"));
   writeEvilRule(files.file("rules/evil.yml"));
   await using agent = await AgentProcess.start(files, {
-    config: {
-      rules: { paths: [files.file("rules")] },
-      sources: [{
-        id: "app",
-        type: "file",
-        paths: [files.file("app.log")],
-        format: "json",
-        start_at: "start",
-        logsource: { product: "linux", category: "process_creation" },
-      }],
-      sinks: [{ id: "out", type: "file", path: files.file("out.ndjson") }],
-      state: { path: files.file("state/state.db") },
-      api: { addr: "127.0.0.1:0", auth: { loopback: "trusted" } },
-    },
+    config: followingConfig(files),
   });
   let written = 0;
   const write = (count: number): void => {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { AgentProcess } from "../support/agent_process.ts";
+import { AgentProcess, followingConfig } from "../support/agent_process.ts";
 import { writeEvilRule } from "../support/log_lines.ts";
 import { scratch, skipWithoutExecutable } from "../support/picket.ts";
 
@@ -32,20 +32,7 @@ test("events with odd times give alerts and stop nobody", { skip }, async () => 
   );
   writeFileSync(files.file("app.log"), `${lines.join("\n")}\n`);
   await using agent = await AgentProcess.start(files, {
-    config: {
-      rules: { paths: [files.file("rules")] },
-      sources: [{
-        id: "app",
-        type: "file",
-        paths: [files.file("app.log")],
-        format: "json",
-        start_at: "start",
-        logsource: { product: "linux", category: "process_creation" },
-      }],
-      sinks: [{ id: "out", type: "file", path: files.file("out.ndjson") }],
-      state: { path: files.file("state/state.db") },
-      api: { enabled: false },
-    },
+    config: followingConfig(files, { api: { enabled: false } }),
   });
   const alerts = await agent.until(() => {
     try {

@@ -23,6 +23,28 @@ export interface AgentSettings {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** A configuration that follows `app.log` in `scratch` with its `rules`; `more` replaces sections. */
+export function followingConfig(
+  scratch: Scratch,
+  more: Readonly<Record<string, unknown>> = {},
+): Readonly<Record<string, unknown>> {
+  return {
+    rules: { paths: [scratch.file("rules")] },
+    sources: [{
+      id: "app",
+      type: "file",
+      paths: [scratch.file("app.log")],
+      format: "json",
+      start_at: "start",
+      logsource: { product: "linux", category: "process_creation" },
+    }],
+    sinks: [{ id: "out", type: "file", path: scratch.file("out.ndjson") }],
+    state: { path: scratch.file("state/state.db") },
+    api: { addr: "127.0.0.1:0", auth: { loopback: "trusted" } },
+    ...more,
+  };
+}
+
 const START_MS = 30_000;
 
 /** A running agent. */
