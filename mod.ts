@@ -296,7 +296,7 @@ export {
   SourceError,
   StateError,
 } from "./src/runtime/errors.ts";
-export { DecodeError } from "./src/decode/json.ts";
+export { DecodeError } from "./src/decode/errors.ts";
 export { EvtxError } from "./src/decode/evtx/errors.ts";
 export { BundleError } from "./src/engine/bundle.ts";
 export { HttpError, type HttpFailure } from "./src/runtime/http/errors.ts";

@@ -4,7 +4,8 @@
 import { createReadStream } from "node:fs";
 import process from "node:process";
 import type { Readable } from "node:stream";
-import { DecodeError, decodeJson } from "../../src/decode/json.ts";
+import { DecodeError } from "../../src/decode/errors.ts";
+import { decodeJson } from "../../src/decode/json.ts";
 import { JsonStream } from "../../src/decode/json_stream.ts";
 import { LineSplitter } from "../../src/decode/line_splitter.ts";
 import type { EvtxEvent } from "../../src/decode/evtx/event.ts";

@@ -5,28 +5,14 @@
  * first, and the exact numbers are read from the text again only when a rule or a result asks for
  * one of them: the text is kept for that.
  */
-import { PicketError } from "../event/errors.ts";
 import type { LogEvent } from "../event/event.ts";
 import type { Field } from "../event/field.ts";
 import { parseJsonText } from "../event/json_text.ts";
 import { lookup, MAX_EVENT_DEPTH, someLeafText } from "../event/lookup.ts";
 import type { TextGate } from "../event/text_gate.ts";
 import { isObject, scalarText, type Value, type ValueObject } from "../event/value.ts";
+import { DecodeError } from "./errors.ts";
 import { type WindowsShape, windowsShape } from "./windows_json.ts";
-
-/** A line or document that is not an event. */
-export class DecodeError extends PicketError {
-  /** The class, also where it has been minified. */
-  override readonly name = "DecodeError";
-  /** `DECODE_JSON`: is not JSON, or not an event. */
-  readonly code: "DECODE_JSON" | "DECODE_TOO_LONG";
-
-  /** Made by decoders. */
-  constructor(code: DecodeError["code"], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
 
 const LONG_DIGITS = /\d{16}/;
 

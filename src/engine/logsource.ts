@@ -4,7 +4,7 @@
  * A dimension that only one side names rules nothing out: an event whose channel nobody knows is
  * evaluated against everything its product allows.
  */
-import type { LogEvent } from "../event/event.ts";
+import type { ImpliedLogsource, LogEvent } from "../event/event.ts";
 import { type Field, internField } from "../event/field.ts";
 import { scalarText, type Value } from "../event/value.ts";
 import {
@@ -17,13 +17,10 @@ import {
 } from "../pipeline/builtin/windows_logsource.ts";
 import type { Logsource } from "../sigma/rule.ts";
 
-/** What is known of an event's logsource; an absent dimension is unknown. */
-export interface EventLogsource {
-  readonly product?: string;
-  readonly services?: ReadonlySet<string>;
+/** What is known of an event's logsource from all sides. */
+export interface EventLogsource extends ImpliedLogsource {
   /** Services that are certainly not the event's, where `services` is unknown. */
   readonly foreignServices?: ReadonlySet<string>;
-  readonly categories?: ReadonlySet<string>;
   readonly custom?: Readonly<Record<string, string>>;
 }
 
@@ -134,6 +131,7 @@ const NO_NAMES: ReadonlyMap<string, readonly Field[]> = new Map();
 /** What the event says about its logsource, before it is looked up in any table. */
 export interface EventTraits {
   readonly product: string | undefined;
+  readonly implied: ImpliedLogsource | undefined;
   readonly channel: string | undefined;
   readonly provider: string | undefined;
   readonly eventId: number | undefined;
@@ -148,6 +146,7 @@ export function eventTraits(event: LogEvent): EventTraits {
   const provider = event.get(PROVIDER_FIELD) ?? event.get(SOURCE_FIELD);
   return {
     product: event.product,
+    implied: event.logsource,
     provider: typeof provider === "string" ? provider : undefined,
     channel: typeof channel === "string" ? channel : undefined,
     eventId,
@@ -179,19 +178,18 @@ export function eventKind(traits: EventTraits, fixed: StaticLogsource): EventKin
  * the print spooler.
  */
 function unknownChannelKind(traits: EventTraits, fixed: StaticLogsource): EventKind {
-  const { channel, provider, eventId } = traits;
+  const { channel, provider, eventId, implied } = traits;
   const windows = channel !== undefined && WINDOWS_CHANNEL.test(channel);
   const service = provider === undefined ? undefined : providerService(provider);
-  const product = traits.product ?? fixed.product ??
+  const product = traits.product ?? fixed.product ?? implied?.product ??
     (windows || service !== undefined ? "windows" : undefined);
   const own = service === undefined ? undefined : windowsLogsource(new Set([service]), eventId);
   // The format says that it is Windows, or the channel does; and somebody else has written it.
   const foreign = product === "windows" && service === undefined && provider !== undefined &&
     (channel !== undefined || traits.product !== undefined);
-  const services = fixed.service === undefined ? undefined : new Set([fixed.service]);
-  const categories = fixed.category !== undefined
-    ? new Set([fixed.category])
-    : own?.categories ?? (foreign ? NO_CATEGORIES : undefined);
+  const services = withStated(implied?.services, fixed.service);
+  const categories = withStated(implied?.categories, fixed.category) ??
+    own?.categories ?? (foreign ? NO_CATEGORIES : undefined);
   return {
     logsource: {
       ...(product === undefined ? {} : { product }),
@@ -205,6 +203,14 @@ function unknownChannelKind(traits: EventTraits, fixed: StaticLogsource): EventK
 }
 
 const NO_CATEGORIES: ReadonlySet<string> = new Set();
+
+/** A log that is stated to be `auth` holds lines of sshd, for which the rules for either are meant. */
+function withStated(
+  implied: ReadonlySet<string> | undefined,
+  stated: string | undefined,
+): ReadonlySet<string> | undefined {
+  return stated === undefined ? implied : new Set([...implied ?? [], stated]);
+}
 
 function internNames(
   names: ReadonlyMap<string, readonly string[]>,

@@ -5,7 +5,7 @@
  * first such event is met. How many kinds there are is bounded by what the rules tell apart, not by
  * what events contain: event ids that no rule names share one kind.
  */
-import type { LogEvent } from "../event/event.ts";
+import type { ImpliedLogsource, LogEvent } from "../event/event.ts";
 import type { Field } from "../event/field.ts";
 import type { Value } from "../event/value.ts";
 import {
@@ -30,6 +30,8 @@ import { MemoryBudget } from "./field_index.ts";
 import { GateCache } from "./keyword_gate.ts";
 import { type IndexedRule, Partition } from "./partition.ts";
 
+/** Decoders know fewer programs than this; one that made an object for each event must not leak. */
+const MAX_IMPLIED = 256;
 /** More channels than this in one input are not the work of Windows. */
 const MAX_CHANNELS = 4096;
 
@@ -59,8 +61,11 @@ export class Router {
   readonly #fixed: StaticLogsource;
   /** Event ids that decide which rules apply. */
   readonly #tellingIds = new Set<number>(WINDOWS_CATEGORY_EVENT_IDS);
-  /** By product and channel. */
-  readonly #channels = new Map<string | undefined, Map<string | undefined, ChannelKinds>>();
+  /** By product, or what else is implied of the logsource, and channel. */
+  readonly #channels = new Map<
+    ImpliedLogsource | string | undefined,
+    Map<string | undefined, ChannelKinds>
+  >();
   readonly #partitions = new Map<string, Partition>();
   readonly #stamps: Float64Array;
   readonly #budget = new MemoryBudget();
@@ -110,8 +115,12 @@ export class Router {
 
   /** Unknown channels are told apart by who writes to them as well. */
   #kindsOf(event: LogEvent, channel: string | undefined): Kinds {
-    let channels = this.#channels.get(event.product);
-    if (channels === undefined) this.#channels.set(event.product, channels = new Map());
+    const implied = event.logsource ?? event.product;
+    let channels = this.#channels.get(implied);
+    if (channels === undefined) {
+      if (this.#channels.size >= MAX_IMPLIED) this.#channels.clear();
+      this.#channels.set(implied, channels = new Map());
+    }
     let entry = channels.get(channel);
     if (entry === undefined) {
       if (channels.size >= MAX_CHANNELS) channels.clear();

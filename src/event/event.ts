@@ -5,10 +5,29 @@ import type { Field } from "./field.ts";
 import type { TextGate } from "./text_gate.ts";
 import type { Value } from "./value.ts";
 
+/**
+ * What is known of an event's logsource; an absent dimension is unknown, an empty set says that the
+ * event has none of its kind.
+ */
+export interface ImpliedLogsource {
+  /** `linux`, … */
+  readonly product?: string;
+  /** `sshd`, `auth`, … */
+  readonly services?: ReadonlySet<string>;
+  /** `process_creation`, … */
+  readonly categories?: ReadonlySet<string>;
+}
+
 /** One decoded event. */
 export interface LogEvent {
   /** The Sigma product, where the format itself fixes it: `windows` for EVTX. */
   readonly product?: string;
+
+  /**
+   * What the program that wrote the event tells of its logsource; what an operator states counts
+   * more. The same object for all events alike, since engines remember what they worked out for it.
+   */
+  readonly logsource?: ImpliedLogsource;
 
   /**
    * The value of `field`, `undefined` if the event does not have it (an explicit null is a value).

@@ -1,7 +1,7 @@
 /**
  * Lines in, results out, with rules that can be exchanged meanwhile.
  */
-import { DecodeError } from "../decode/json.ts";
+import { DecodeError } from "../decode/errors.ts";
 import { type LineFormat, type LineOptions, parseLine } from "../decode/parse_line.ts";
 import type { RuleEngine } from "../engine/engine.ts";
 import type { StaticLogsource } from "../engine/logsource.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { DecodeError, decodeJson } from "../../src/decode/json.ts";
+import { DecodeError } from "../../src/decode/errors.ts";
+import { decodeJson } from "../../src/decode/json.ts";
 import { internField } from "../../src/event/field.ts";
 import { jsonText } from "../../src/event/json_text.ts";
 

@@ -7,6 +7,7 @@
  * @see daemon.md, section 11.4
  */
 import { z } from "zod";
+import { LINE_FORMATS } from "../../decode/parse_line.ts";
 import { count, path, text, wait } from "./schema_values.ts";
 
 const anything = z.unknown();
@@ -58,7 +59,7 @@ export const daemonSchema = z.strictObject({
   }).optional(),
   input: z.strictObject({
     source: text().optional(),
-    format: z.enum(["auto", "json", "syslog", "plain", "logfmt", "cef"]).optional(),
+    format: z.enum(LINE_FORMATS).optional(),
     syslog_tz: z.string().optional(),
     syslog_strip_bom: z.boolean().optional(),
     buffer_size: z.int().optional(),

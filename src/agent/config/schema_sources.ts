@@ -4,6 +4,7 @@
  * @see delivery.md, sections 3 and 20.9
  */
 import { z } from "zod";
+import { LINE_FORMATS } from "../../decode/parse_line.ts";
 import { natsAckSchema, natsSchema } from "./schema_shared.ts";
 import { age, count, id, path, size, text, texts, wait } from "./schema_values.ts";
 
@@ -12,7 +13,7 @@ const MAX_LINE = 64 << 20;
 
 const common = {
   id: id().optional().describe("name in metrics, positions and alerts; default: the type"),
-  format: z.enum(["auto", "json", "syslog", "plain"]).optional().describe(
+  format: z.enum(LINE_FORMATS).optional().describe(
     "of each line; auto (default) tells by the line",
   ),
   logsource: z.strictObject({

@@ -7,7 +7,8 @@
  * @see systemd, "Journal JSON Format"
  */
 import { Buffer } from "node:buffer";
-import { DecodeError, decodeJson, type JsonEvent } from "../../decode/json.ts";
+import { DecodeError } from "../../decode/errors.ts";
+import { decodeJson, type JsonEvent } from "../../decode/json.ts";
 
 /** An entry, and where it is. */
 export interface JournalEntry {
