@@ -4,7 +4,7 @@ import process from "node:process";
 import fc from "fast-check";
 import { decodeJson } from "../../src/decode/json.ts";
 import { RuleEngine } from "../../src/engine/engine.ts";
-import type { LogEvent } from "../../src/event/event.ts";
+import type { ImpliedLogsource, LogEvent } from "../../src/event/event.ts";
 import { jsonText } from "../../src/event/json_text.ts";
 import { parseRules } from "../../src/sigma/parse.ts";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
@@ -13,9 +13,29 @@ import { eventJson, rule, shownRule } from "../arbitraries/sigma_rule.ts";
 // The number of runs can be raised for a long search: PICKET_RUNS=200000.
 const RUNS = Number(process.env["PICKET_RUNS"] ?? "1500");
 
-/** The event, its `User` with a second spelling, as a GUID from an EVTX file has one. */
-function withSpelling(event: LogEvent): LogEvent {
+/** What programs tell of the logsource of their events. */
+const IMPLIED: readonly (ImpliedLogsource | undefined)[] = [
+  undefined,
+  { product: "linux" },
+  { product: "windows", services: new Set(["security"]), categories: new Set() },
+  { categories: new Set(["process_creation", "proxy"]) },
+];
+
+/**
+ * The event with what its writer tells of its logsource and, if `spelled`, its `User` with a second
+ * spelling, as a GUID from an EVTX file has one.
+ */
+function dressed(
+  event: LogEvent,
+  spelled: boolean,
+  logsource: ImpliedLogsource | undefined,
+): LogEvent {
+  const told = logsource === undefined ? {} : { logsource };
+  if (!spelled) {
+    return Object.assign(event, told);
+  }
   return {
+    ...told,
     get: (field) => event.get(field),
     alternateText: (field) => {
       const value = field.name === "User" ? event.get(field) : undefined;
@@ -59,12 +79,13 @@ for (const logsourceRouting of [true, false]) {
         fc.array(eventJson, { minLength: 1, maxLength: 4 }),
         fc.boolean(),
         fc.boolean(),
-        (own, events, spelled, many) => {
+        fc.constantFrom(...IMPLIED),
+        (own, events, spelled, many, implied) => {
           const rules = many ? [...own, ...FILLERS] : own;
           const indexed = new RuleEngine(rules, { logsourceRouting });
           const naive = new RuleEngine(rules, { logsourceRouting, index: false });
           for (const json of events) {
-            const event = spelled ? withSpelling(decodeJson(json)) : decodeJson(json);
+            const event = dressed(decodeJson(json), spelled, implied);
             const found = [...indexed.match(event)];
             const expected = [...naive.match(event)];
             assert.deepEqual(found, expected, difference(rules, json, found, expected));

@@ -5,7 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type EngineOptions, RuleEngine } from "../../src/engine/engine.ts";
+import type { StaticLogsource } from "../../src/engine/logsource.ts";
 import type { FieldMatch } from "../../src/engine/result.ts";
+import type { ImpliedLogsource } from "../../src/event/event.ts";
 import { decodeJson } from "../../src/decode/json.ts";
 import { jsonText } from "../../src/event/json_text.ts";
 import {
@@ -216,6 +218,52 @@ test("RuleEngine: a logsource given with an event stands in place of the engine'
     assert.deepEqual([...engine.match(event, { service: "sshd" })], [0, 1]);
     assert.deepEqual([...engine.match(event)], [1], "its own again");
     assert.equal(engine.evaluate(event, linux)[0]?.rule_title, rules[0]?.title);
+  }
+});
+
+/** What a program tells of its events, what is stated for them, and which rules are tried. */
+const IMPLIED_ROWS: readonly (readonly [
+  implied: ImpliedLogsource,
+  stated: StaticLogsource,
+  matches: readonly number[],
+])[] = [
+  [{}, {}, [0, 1, 2, 3, 4, 5]],
+  [{ product: "linux" }, {}, [1, 2, 3, 4, 5]],
+  [{ product: "linux" }, { product: "macos" }, [4, 5]],
+  [{ product: "linux", services: new Set(["sshd", "auth"]) }, {}, [1, 3, 4, 5]],
+  // A log that is stated to be auth.log has the lines of sshd, and the other way round.
+  [{ product: "linux", services: new Set(["sshd"]) }, { service: "auth" }, [1, 3, 4, 5]],
+  [{ product: "linux", services: new Set(["cron"]), categories: new Set() }, {}, [1, 2]],
+  [{ categories: new Set() }, { category: "process_creation" }, [0, 1, 2, 3, 4, 5]],
+];
+
+for (const [implied, stated, matches] of IMPLIED_ROWS) {
+  const shown = Object.values(implied).map((one) => typeof one === "string" ? one : [...one]);
+  test(`an event that implies ${JSON.stringify(shown)}, stated ${JSON.stringify(stated)}`, () => {
+    const rules = rulesOf([
+      LOGGED("{product: windows}"),
+      LOGGED("{product: linux}"),
+      LOGGED("{product: linux, service: cron}"),
+      LOGGED("{product: linux, service: sshd}"),
+      LOGGED("{category: process_creation}"),
+      LOGGED("{category: process_creation, service: auth}"),
+    ].join("---\n"));
+    const event = Object.assign(decodeJson('{"A":1}'), { logsource: implied });
+    for (const index of [true, false]) {
+      const engine = new RuleEngine(rules, { index, logsource: stated });
+      assert.deepEqual([...engine.match(event)], matches, `index ${index}`);
+      assert.deepEqual([...new RuleEngine(rules, { index }).match(event, stated)], matches);
+    }
+  });
+}
+
+test("RuleEngine: events that each imply a logsource of their own are routed and forgotten", () => {
+  const rules = rulesOf([LOGGED("{product: linux}"), LOGGED("{product: windows}")].join("---\n"));
+  const engine = new RuleEngine(rules);
+  for (let count = 0; count < 2000; count++) {
+    const product = count % 2 === 0 ? "linux" : "windows";
+    const event = Object.assign(decodeJson('{"A":1}'), { logsource: { product } });
+    assert.deepEqual([...engine.match(event)], [count % 2]);
   }
 });
 
