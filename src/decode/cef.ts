@@ -5,17 +5,130 @@
  */
 import type { LogEvent } from "../event/event.ts";
 import { DecodeError } from "./errors.ts";
+import { FlatEvent } from "./flat_event.ts";
+import { joinHeader, type Pairs, splitHeader } from "./key_value.ts";
+
+const MARK = "CEF:";
+const HEADER_NAMES = [
+  "deviceVendor",
+  "deviceProduct",
+  "deviceVersion",
+  "signatureId",
+  "name",
+  "severity",
+] as const;
+const HEADER_PIPES = 1 + HEADER_NAMES.length;
+/** Versions are unsigned numbers of 32 bits. */
+const MAX_VERSION = 0xffff_ffff;
 
 /** Whether `text` begins as CEF does. */
 export function isCef(text: string): boolean {
-  return /^CEF:\d/.test(text);
+  return text.startsWith(MARK) && /^CEF: ?\d/.test(text);
 }
 
 /**
  * Decodes a line that contains CEF; what stands before it is ignored.
  *
+ * The event has `cef_version`, `deviceVendor`, `deviceProduct`, `deviceVersion`, `signatureId`,
+ * `name` and `severity`, then the extension's keys as they are written, all of them texts. A custom
+ * field is there a second time under its label: `cs1Label=Rule cs1=x` gives `Rule` too, unless the
+ * event has a field of that name. An extension that the header hides, such as `name`, answers to
+ * `cef.ext.name`.
+ *
  * @throws {DecodeError} `DECODE_CEF_HEADER`, `DECODE_CEF_VERSION`.
  */
-export function decodeCef(_line: string): LogEvent {
-  throw new DecodeError("DECODE_CEF_HEADER", "Cannot decode CEF: not there yet");
+export function decodeCef(line: string): LogEvent {
+  const start = line.indexOf(MARK);
+  if (start < 0) throw new DecodeError("DECODE_CEF_HEADER", 'Cannot decode CEF: no "CEF:"');
+  const { parts, end } = splitHeader(line, start + MARK.length, HEADER_PIPES);
+  if (end === undefined) {
+    throw new DecodeError(
+      "DECODE_CEF_HEADER",
+      `Cannot decode CEF: the header has ${parts.length - 1} of ${HEADER_PIPES} pipes`,
+    );
+  }
+  const header = [
+    ["cef_version", version(parts[0]!)] as const,
+    ...HEADER_NAMES.map((name, index) => [name, parts[index + 1]!] as const),
+  ];
+  return new FlatEvent(withLabels(joinHeader("cef", header, parseExtension(line.slice(end)))));
+}
+
+function version(text: string): string {
+  const digits = text.trim();
+  const number = /^\+?\d+$/.test(digits) ? Number(digits) : NaN;
+  if (number <= MAX_VERSION) return String(number);
+  // The text is from the log: a message is no place for all of it.
+  const shown = JSON.stringify(digits.slice(0, 20));
+  throw new DecodeError("DECODE_CEF_VERSION", `Cannot decode CEF: version ${shown} is no number`);
+}
+
+const SPACE = 32;
+const EQUALS = 61;
+const BACKSLASH = 92;
+
+/**
+ * `key=value …`, where values may hold blanks: a key is the word before a `=` that no backslash
+ * escapes.
+ */
+function parseExtension(text: string): Pairs {
+  const fields: (readonly [string, string])[] = [];
+  const extension = text.trim();
+  let key: string | undefined;
+  let from = 0;
+  let lastSpace = -1;
+  for (let at = 0; at < extension.length; at++) {
+    const code = extension.charCodeAt(at);
+    if (code === SPACE) lastSpace = at;
+    else if (code === BACKSLASH) at++;
+    else if (code === EQUALS) {
+      if (key === undefined) key = extension.slice(from, at).trim();
+      else if (lastSpace < from) {
+        fields.push([key, unescapeValue(extension.slice(from, at))]);
+        key = "";
+      } else {
+        fields.push([key, unescapeValue(extension.slice(from, lastSpace).trim())]);
+        key = extension.slice(lastSpace + 1, at);
+      }
+      from = at + 1;
+    }
+  }
+  if (key !== undefined) fields.push([key, unescapeValue(extension.slice(from))]);
+  return fields;
+}
+
+function unescapeValue(text: string): string {
+  if (!text.includes("\\")) return text;
+  return text.replace(
+    /\\([=\\nr])/g,
+    (_, character: string) => character === "n" ? "\n" : character === "r" ? "\r" : character,
+  );
+}
+
+/** A custom field is `cs1`, its label `cs1Label`. */
+const CUSTOM_LABEL =
+  /^((?:cs|cn|cfp|c6a|deviceCustomDate|flexString|flexDate|flexNumber)\d+)Label$/;
+
+/**
+ * Adds custom fields under their labels.
+ *
+ * A label cannot take the place of a field that the event has, or a log could make its address
+ * another one.
+ */
+function withLabels(fields: Pairs): Pairs {
+  let byName: Map<string, string> | undefined;
+  const added: (readonly [string, string])[] = [];
+  for (const [name, label] of fields) {
+    const custom = name.endsWith("Label") ? CUSTOM_LABEL.exec(name)?.[1] : undefined;
+    if (custom === undefined || label === "") continue;
+    if (byName === undefined) {
+      byName = new Map();
+      for (const [key, text] of fields) if (!byName.has(key)) byName.set(key, text);
+    }
+    const text = byName.get(custom);
+    if (text === undefined || byName.has(label)) continue;
+    byName.set(label, text);
+    added.push([label, text]);
+  }
+  return added.length === 0 ? fields : [...fields, ...added];
 }
