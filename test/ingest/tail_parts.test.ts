@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer";
 import { resolve } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { detectEncoding, type Encoding } from "../../src/decode/encoding.ts";
 import { LineSplitter } from "../../src/decode/line_splitter.ts";
 import {
   type Checkpoint,
@@ -16,12 +17,7 @@ import {
   parsePosition,
   pruneKnown,
 } from "../../src/ingest/tail/checkpoint.ts";
-import {
-  detectEncoding,
-  type Encoding,
-  LineBlock,
-  lineEnd,
-} from "../../src/ingest/tail/encoding.ts";
+import { LineBlock, lineEnd } from "../../src/ingest/tail/encoding.ts";
 import { Lineage } from "../../src/ingest/tail/fingerprint.ts";
 import { compileGlob, matchesPath } from "../../src/ingest/tail/glob.ts";
 import { makeJoiner, MAX_JOINED_LINES } from "../../src/ingest/tail/multiline.ts";

@@ -6,16 +6,11 @@
  * unfinished line again when it is finished, and that a block can be taken a batch at a time.
  */
 import { Buffer, isAscii, isUtf8 } from "node:buffer";
-import { leadingNuls } from "./fingerprint.ts";
-
-export type Encoding = "utf-8" | "utf-16le" | "utf-16be" | "latin1" | "windows-1252";
+import { type Encoding, unitOf } from "../../decode/encoding.ts";
 
 const LF = 10;
 const CR = 13;
 const BOM = 0xfeff;
-/** Share of zero bytes at odd or even places that makes text UTF-16, and the most at the others. */
-const MANY_ZEROS = 0.4;
-const FEW_ZEROS = 0.1;
 
 /** Windows-1252 where it differs from Latin-1; five bytes mean nothing and stay as they are. */
 const WINDOWS_1252 =
@@ -39,28 +34,6 @@ export interface TextCounts {
   longLines: number;
   /** Lines with bytes that are not text in the encoding. */
   replacements: number;
-}
-
-/** By the byte order mark, or by the zero bytes that UTF-16 has in every line end and blank. */
-export function detectEncoding(head: Uint8Array): Encoding {
-  if (head[0] === 0xff && head[1] === 0xfe) return "utf-16le";
-  if (head[0] === 0xfe && head[1] === 0xff) return "utf-16be";
-  const length = head.length & ~1;
-  if (length === 0 || leadingNuls(head) > 0) return "utf-8";
-  let even = 0, odd = 0;
-  for (let at = 0; at < length; at += 2) {
-    if (head[at] === 0) even++;
-    if (head[at + 1] === 0) odd++;
-  }
-  const half = length / 2;
-  if (odd > half * MANY_ZEROS && even <= half * FEW_ZEROS) return "utf-16le";
-  if (even > half * MANY_ZEROS && odd <= half * FEW_ZEROS) return "utf-16be";
-  return "utf-8";
-}
-
-/** Bytes of a character's unit, on whose multiples line ends stand. */
-export function unitOf(encoding: Encoding): 1 | 2 {
-  return encoding === "utf-16le" || encoding === "utf-16be" ? 2 : 1;
 }
 
 /**

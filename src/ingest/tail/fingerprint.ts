@@ -8,27 +8,16 @@
  */
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import { NUL_RUN } from "../../decode/encoding.ts";
 
 /** Bytes at the start of a file that its fingerprint covers. Beyond the headers of IIS and Zeek. */
 export const HEAD_BYTES = 1024;
 /** Bytes in front of the place of reading that must still be the same. */
 export const TAIL_BYTES = 64;
-/** NULs in a row that no text has at its start: two characters in UTF-16. */
-const NUL_RUN = 4;
 
 /** 64 bits of the SHA-256, in hex: files of one log are told apart, not secrets kept. */
 export function digest(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex").slice(0, 16);
-}
-
-/**
- * How many NUL bytes stand in front of the first text: the hole that a writer leaves when its file
- * is truncated under it, or room allocated ahead. Even, so that UTF-16 stays aligned.
- */
-export function leadingNuls(bytes: Uint8Array): number {
-  let count = 0;
-  while (count < bytes.length && bytes[count] === 0) count++;
-  return count < NUL_RUN ? 0 : count & ~1;
 }
 
 /** How many NUL bytes stand at the end; counted as at the start. */

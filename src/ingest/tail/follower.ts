@@ -7,6 +7,7 @@
  * where those fail the fingerprint alone.
  */
 import { Buffer } from "node:buffer";
+import { leadingNuls } from "../../decode/encoding.ts";
 import {
   formatCheckpoint,
   formatKnown,
@@ -18,7 +19,7 @@ import {
 } from "./checkpoint.ts";
 import { type Content, openContent, PlainContent, readHead } from "./content.ts";
 import { type Candidate, compareAge, compareImportance, fileId } from "./discover.ts";
-import { digest, HEAD_BYTES, leadingNuls, Lineage, TAIL_BYTES } from "./fingerprint.ts";
+import { digest, HEAD_BYTES, Lineage, TAIL_BYTES } from "./fingerprint.ts";
 import { isAbsent } from "./failures.ts";
 import { Generation } from "./generation.ts";
 import type { ReadContext, RotationCounts } from "./record.ts";

@@ -7,24 +7,11 @@
  * take memory.
  */
 import { Buffer } from "node:buffer";
+import { detectEncoding, type Encoding, leadingNuls, unitOf } from "../../decode/encoding.ts";
 import type { Checkpoint, Known } from "./checkpoint.ts";
 import { type Content, PackedContent, PlainContent } from "./content.ts";
-import {
-  detectEncoding,
-  type Encoding,
-  LineBlock,
-  lineEnd,
-  type LineTarget,
-  unitOf,
-} from "./encoding.ts";
-import {
-  digest,
-  leadingNuls,
-  Lineage,
-  type Stretch,
-  TAIL_BYTES,
-  trailingNuls,
-} from "./fingerprint.ts";
+import { LineBlock, lineEnd, type LineTarget } from "./encoding.ts";
+import { digest, Lineage, type Stretch, TAIL_BYTES, trailingNuls } from "./fingerprint.ts";
 import type { Candidate } from "./discover.ts";
 import { growHead, growPackedHead, sameHead, skipHole } from "./head.ts";
 import { type Joiner, makeJoiner } from "./multiline.ts";

@@ -3,7 +3,8 @@
  */
 import { Buffer } from "node:buffer";
 import { type Content, PlainContent } from "./content.ts";
-import { HEAD_BYTES, leadingNuls, type Lineage } from "./fingerprint.ts";
+import { leadingNuls } from "../../decode/encoding.ts";
+import { HEAD_BYTES, type Lineage } from "./fingerprint.ts";
 
 /** If the text begins behind a hole, so does the fingerprint. */
 export function skipHole(lineage: Lineage, data: Buffer, offset: number): void {

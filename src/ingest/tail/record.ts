@@ -4,7 +4,8 @@
 import type { Buffer } from "node:buffer";
 import type { RawEvent } from "../../runtime/plugin.ts";
 import type { Multiline } from "../../runtime/settings.ts";
-import type { Encoding, TextCounts } from "./encoding.ts";
+import type { Encoding } from "../../decode/encoding.ts";
+import type { TextCounts } from "./encoding.ts";
 import type { Lineage } from "./fingerprint.ts";
 import type { Generation } from "./generation.ts";
 import type { JoinCounts } from "./multiline.ts";

@@ -2,9 +2,10 @@
  * What is asked of a file before it is known whose content it holds.
  */
 import { Buffer } from "node:buffer";
+import { detectEncoding, type Encoding, leadingNuls } from "../../decode/encoding.ts";
 import { type Content, PackedContent, readHead } from "./content.ts";
-import { detectEncoding, type Encoding, lineEnd } from "./encoding.ts";
-import { digest, HEAD_BYTES, leadingNuls, type Stretch } from "./fingerprint.ts";
+import { lineEnd } from "./encoding.ts";
+import { digest, HEAD_BYTES, type Stretch } from "./fingerprint.ts";
 
 /** Bytes in front of the end of a file that are searched for the start of its last line. */
 const BLOCK_BYTES = 1 << 20;
