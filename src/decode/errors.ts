@@ -14,6 +14,8 @@ export type DecodeErrorCode =
   /** No `LEEF:`, or too few pipes behind it. */
   | "DECODE_LEEF_HEADER"
   | "DECODE_LEEF_VERSION"
+  /** Is not XML, or not a Windows event. */
+  | "DECODE_XML"
   /** No `type=… msg=audit(…)`. */
   | "DECODE_AUDITD";
 
