@@ -54,7 +54,7 @@ test("Utf16Blocks takes any bytes and drops half a unit at the end", () => {
 
 test("detectEncoding() finds what Utf16Blocks reads", () => {
   const text = "Oct 11 22:14:15 host sshd[1]: Failed password for root\r\n";
-  for (const  of of["utf-16le", "utf-16be"] as const) {
+  for (const encoding of ["utf-16le", "utf-16be"] as const) {
     assert.equal(detectEncoding(encoded(text, encoding)), encoding);
     assert.equal(detectEncoding(encoded(`\ufeff${text}`, encoding)), encoding);
   }
