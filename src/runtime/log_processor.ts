@@ -1,27 +1,19 @@
 /**
  * Lines in, results out, with rules that can be exchanged meanwhile.
  */
-import { DecodeError } from "../decode/errors.ts";
-import { type LineFormat, type LineOptions, parseLine } from "../decode/parse_line.ts";
+import type { LineFormat } from "../decode/parse_line.ts";
 import type { RuleEngine } from "../engine/engine.ts";
 import type { StaticLogsource } from "../engine/logsource.ts";
 import type { DetectionResult } from "../engine/result.ts";
 import type { LogEvent } from "../event/event.ts";
+import { type EventFilter, type InputOptions, visitEvents } from "./input_events.ts";
 import { type MetricsHook, noopMetrics } from "./metrics.ts";
 import { type LoadStats, RuntimeEngine, type RuntimeEngineOptions } from "./runtime_engine.ts";
 
-/**
- * Makes any number of events of one before rules see it; none drops it, `[event]` passes it on.
- * If it throws, its input is a `ParseFailure` of the reason `filter`.
- */
-export type EventFilter = (event: LogEvent) => readonly LogEvent[];
+export type { EventFilter };
 
 /** How the lines of a batch are read. */
-export interface BatchOptions extends LineOptions {
-  /** Default `auto`. */
-  readonly format?: LineFormat;
-  /** Applied to every event before rules see it. */
-  readonly filter?: EventFilter;
+export interface BatchOptions extends InputOptions {
   /** What is known of the logsource of events that do not tell it. */
   readonly logsource?: StaticLogsource;
   /** Events that `BatchRun.step` evaluates between two looks at the clock. Default 32. */
@@ -121,29 +113,8 @@ export class BatchRun {
   }
 
   #one(index: number, input: string | LogEvent): void {
-    const { format = "auto", filter } = this.#options;
-    let event: LogEvent | undefined;
-    try {
-      event = typeof input === "string" ? parseLine(input, format, this.#options) : input;
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.#fail(index, error.code.toLowerCase(), error.message);
-      return;
-    }
-    if (event === undefined) return;
-    if (filter === undefined) this.#evaluate(index, event);
-    else this.#filtered(index, event, filter);
-  }
-
-  #filtered(index: number, event: LogEvent, filter: EventFilter): void {
-    let made: readonly LogEvent[];
-    try {
-      made = filter(event);
-    } catch (error) {
-      this.#fail(index, "filter", error instanceof Error ? error.message : String(error));
-      return;
-    }
-    for (const one of made) this.#evaluate(index, one);
+    const failure = visitEvents(input, this.#options, (event) => this.#evaluate(index, event));
+    if (failure !== undefined) this.#fail(index, failure.reason, failure.message);
   }
 
   #fail(index: number, reason: string, message: string): void {
