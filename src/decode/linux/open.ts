@@ -1,7 +1,11 @@
 /**
  * What programs of Linux say in the text of their syslog messages, as fields.
+ *
+ * @see docs/linux.md for the names
  */
 import type { ImpliedLogsource } from "../../event/event.ts";
+import { addField, EVENT_FIELD, type TextField } from "./pattern.ts";
+import { searchMessage } from "./programs.ts";
 
 /** A message taken apart. */
 export interface OpenedMessage {
@@ -11,12 +15,39 @@ export interface OpenedMessage {
   readonly logsource: ImpliedLogsource;
 }
 
+/** What syslog daemons make of a text that comes again and again. */
+const REPEATED = /^message repeated (\d{1,9}) times: \[ ?(.*)\]$/s;
+const NO_FIELDS: readonly TextField[] = [];
+const PROCESS = "process_creation";
+const COMMAND = "CommandLine";
+
 /**
  * Opens a message of a program that is known.
  *
- * @param program As syslog names it, such as `sshd`.
- * @returns `undefined` for any other program.
+ * Each field is a part of `message`, but for `_event`, the name of what was found, and `ParentImage`,
+ * the usual path of the program that starts a command. Takes time in proportion to the length of
+ * `message`, whatever is in it, and never throws.
+ *
+ * @param program As syslog names it, such as `sshd`, `sshd(pam_unix)` or `/usr/sbin/cron`.
+ * @param message Without the program; several lines are one message.
+ * @returns `undefined` for any other program; a message without fields if its text is not known.
  */
-export function openMessage(_program: string, _message: string): OpenedMessage | undefined {
-  return undefined;
+export function openMessage(program: string, message: string): OpenedMessage | undefined {
+  const repeated = message.startsWith("message repeated ") ? REPEATED.exec(message) : null;
+  const found = searchMessage(program, repeated?.[2]?.trim() ?? message);
+  if (found === undefined) return undefined;
+  const { match, logsource, image } = found;
+  if (match === undefined) return { fields: NO_FIELDS, logsource };
+  const { pattern, fields } = match;
+  if (pattern.category === PROCESS) addProcess(fields, image);
+  addField(fields, "RepeatCount", repeated?.[1]);
+  fields.push([EVENT_FIELD, pattern.name]);
+  return { fields, logsource };
+}
+
+/** The program of a command that names it by its path, and the program that started it. */
+function addProcess(fields: TextField[], parent: string | undefined): void {
+  const command = fields.find(([name]) => name === COMMAND)?.[1];
+  if (command?.startsWith("/")) addField(fields, "Image", /^\S+/.exec(command)?.[0]);
+  addField(fields, "ParentImage", parent);
 }

@@ -1,0 +1,234 @@
+/**
+ * The programs whose messages are known, and what their messages tell of the logsource.
+ */
+import type { ImpliedLogsource } from "../../event/event.ts";
+import { ACCOUNT } from "./account.ts";
+import { CRON } from "./cron.ts";
+import { CLAMAV, FTPD, GUACD, NAMED, SYSTEMD, VSFTPD, XINETD } from "./daemon.ts";
+import { searchKernel } from "./kernel.ts";
+import { isPam, searchPam, searchPamText } from "./pam.ts";
+import { type PatternMatch, patternSearch, type PatternTable } from "./pattern.ts";
+import { DOAS, LOGIN, LOGIND, PKEXEC, POLKIT, SU } from "./session.ts";
+import { searchSshd } from "./sshd.ts";
+import { searchSudo } from "./sudo.ts";
+
+/** What a message of a known program is. */
+export interface SearchResult {
+  /** `undefined` if the text is none of those that are known. */
+  readonly match: PatternMatch | undefined;
+  readonly logsource: ImpliedLogsource;
+}
+
+/** One program, by whatever names it logs. */
+export interface Program {
+  /** Where it starts commands of others: the path it has on most systems. */
+  readonly image?: string;
+  /** Finds what a message is; what PAM modules write has been tried before. */
+  search(message: string): SearchResult;
+  /** What a message that a PAM module wrote tells. */
+  readonly pamLogsource: ImpliedLogsource;
+}
+
+interface ProgramOptions {
+  readonly search?: (message: string) => PatternMatch | undefined;
+  readonly image?: string;
+}
+
+const NO_CATEGORIES: ReadonlySet<string> = new Set();
+const LINUX = "linux";
+
+/** One object for each combination, since engines remember what they worked out for it. */
+const logsources = new Map<string, ImpliedLogsource>();
+
+function logsourceOf(
+  product: string | undefined,
+  services: readonly string[],
+  category: string | undefined,
+): ImpliedLogsource {
+  const unique = new Set(services);
+  const key = [product, [...unique].sort().join(), category].join("|");
+  let logsource = logsources.get(key);
+  if (logsource === undefined) {
+    logsource = {
+      ...(product === undefined ? {} : { product }),
+      services: unique,
+      categories: category === undefined ? NO_CATEGORIES : new Set([category]),
+    };
+    logsources.set(key, logsource);
+  }
+  return logsource;
+}
+
+function program(services: readonly string[], options: ProgramOptions = {}): Program {
+  const plain = logsourceOf(LINUX, services, undefined);
+  const byCategory = new Map<string, ImpliedLogsource>();
+  const withCategory = (category: string): ImpliedLogsource => {
+    let logsource = byCategory.get(category);
+    if (logsource === undefined) {
+      byCategory.set(category, logsource = logsourceOf(LINUX, services, category));
+    }
+    return logsource;
+  };
+  return {
+    ...(options.image === undefined ? {} : { image: options.image }),
+    pamLogsource: logsourceOf(LINUX, [...services, "auth"], undefined),
+    search(message) {
+      const match = options.search?.(message);
+      const category = match?.pattern.category;
+      return { match, logsource: category === undefined ? plain : withCategory(category) };
+    },
+  };
+}
+
+/** The kernel of macOS logs under the same name: what is not known to be Linux has no product. */
+const KERNEL_PROGRAM: Program = (() => {
+  const services = ["kernel", "syslog"];
+  const linux = program(services);
+  const unknown = logsourceOf(undefined, services, undefined);
+  const firewall = logsourceOf(LINUX, services, "firewall");
+  const plain = linux.pamLogsource;
+  const known = logsourceOf(LINUX, services, undefined);
+  return {
+    pamLogsource: plain,
+    search(message) {
+      const { match, isLinux } = searchKernel(message);
+      if (!isLinux) return { match, logsource: unknown };
+      return { match, logsource: match?.pattern.category === "firewall" ? firewall : known };
+    },
+  };
+})();
+
+const table = (patterns: PatternTable): ProgramOptions => ({ search: patternSearch(patterns) });
+const auth = (name: string, options?: ProgramOptions): Program =>
+  program([name, "auth", "syslog"], options);
+const accounts = (name: string): Program => auth(name, table(ACCOUNT));
+const daemon = (service: string, options?: ProgramOptions): Program =>
+  program([service, "syslog"], options);
+
+const SSHD_PROGRAM = auth("sshd", { search: searchSshd });
+const cron = (image: string): Program => program(["cron", "syslog"], { ...table(CRON), image });
+const CRON_PROGRAM = cron("/usr/sbin/cron");
+const SYSTEMD_PROGRAM = daemon("systemd", table(SYSTEMD));
+const CLAMAV_PROGRAM = daemon("clamav", table(CLAMAV));
+const XINETD_PROGRAM = daemon("xinetd", table(XINETD));
+
+/**
+ * Programs whose texts are not opened, but that only Linux has, so that rules for other systems are
+ * not asked.
+ */
+const UNOPENED = [
+  "auditd",
+  "audispd",
+  "audisp-syslog",
+  "rsyslogd",
+  "syslog-ng",
+  "klogd",
+  "networkd-dispatcher",
+  "NetworkManager",
+  "dbus-daemon",
+  "dbus-broker",
+  "dhclient",
+  "dhcpcd",
+  "wpa_supplicant",
+  "snapd",
+  "firewalld",
+  "logrotate",
+  "udevd",
+  "multipathd",
+  "irqbalance",
+  "iptables",
+  "ip6tables",
+  "gpm",
+  "run-parts",
+  "anacron",
+  "atd",
+  "chronyd",
+  "dockerd",
+  "containerd",
+  "kubelet",
+  "fail2ban-server",
+  "fail2ban.actions",
+  "fail2ban.filter",
+  "apparmor",
+  "setroubleshoot",
+  "sedispatch",
+  "dropbear",
+  "unix_chkpwd",
+  "unattended-upgrade",
+  "packagekitd",
+  "sssd",
+  "ModemManager",
+  "udisksd",
+]; // deno-fmt-ignore
+
+const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
+  ...UNOPENED.map((name) => [name, daemon(name)] as const),
+  ["sshd", SSHD_PROGRAM],
+  ["sshd-session", SSHD_PROGRAM],
+  ["sshd-auth", SSHD_PROGRAM],
+  ["sudo", auth("sudo", { search: searchSudo, image: "/usr/bin/sudo" })],
+  ["su", auth("su", table(SU))],
+  ["login", auth("login", table(LOGIN))],
+  ["doas", auth("doas", { ...table(DOAS), image: "/usr/bin/doas" })],
+  ["pkexec", auth("pkexec", { ...table(PKEXEC), image: "/usr/bin/pkexec" })],
+  ["polkitd", auth("polkitd", table(POLKIT))],
+  ["systemd-logind", auth("systemd-logind", table(LOGIND))],
+  ...[
+    "useradd", "userdel", "usermod", "groupadd", "groupdel", "groupmod", "gpasswd", "passwd",
+    "chpasswd", "chage", "chfn", "chsh", "newusers", "vipw", "groupmems",
+  ].map((name) => [name, accounts(name)] as const),
+  ["CRON", CRON_PROGRAM],
+  ["cron", CRON_PROGRAM],
+  ["crontab", CRON_PROGRAM],
+  ["crond", cron("/usr/sbin/crond")],
+  ["kernel", KERNEL_PROGRAM],
+  ["systemd", SYSTEMD_PROGRAM],
+  ["vsftpd", daemon("vsftpd", table(VSFTPD))],
+  ["clamd", CLAMAV_PROGRAM],
+  ["clamav", CLAMAV_PROGRAM],
+  ["clamscan", CLAMAV_PROGRAM],
+  ["clamav-milter", CLAMAV_PROGRAM],
+  ["freshclam", CLAMAV_PROGRAM],
+  ["guacd", daemon("guacamole", table(GUACD))],
+  ["xinetd", XINETD_PROGRAM],
+  ["ftpd", daemon("ftpd", table(FTPD))],
+  ["named", daemon("named", table(NAMED))],
+]);
+
+/** systemd's helpers, of which there are more with each version. */
+const SYSTEMD_HELPER = daemon("systemd");
+/** Programs that nothing is known of but that a PAM module writes in their name. */
+const UNKNOWN: Program = program(["syslog"]);
+
+/** The program of a name in syslog; there may be a path before it. */
+function programOf(name: string): Program | undefined {
+  const known = PROGRAMS.get(name);
+  if (known !== undefined) return known;
+  if (name.startsWith("systemd-")) return SYSTEMD_HELPER;
+  if (!name.startsWith("/")) return undefined;
+  const base = name.slice(name.lastIndexOf("/") + 1);
+  return PROGRAMS.get(base);
+}
+
+/** `sshd(pam_unix)`, as systems before 2007 named the module. */
+const WITH_MODULE = /^([^()]{1,48})\((pam_\w{1,40})\)$/;
+
+/** What is known of a message, and the program that wrote it. */
+export function searchMessage(
+  name: string,
+  message: string,
+): SearchResult & { readonly image?: string } | undefined {
+  const known = programOf(name);
+  if (isPam(message)) {
+    return { match: searchPam(message), logsource: (known ?? UNKNOWN).pamLogsource };
+  }
+  if (known !== undefined) return { ...known.search(message), ...imageOf(known) };
+  const module = name.endsWith(")") ? WITH_MODULE.exec(name) : null;
+  if (module === null) return undefined;
+  const program = programOf(module[1]!) ?? UNKNOWN;
+  return { match: searchPamText(message), logsource: program.pamLogsource };
+}
+
+function imageOf({ image }: Program): { readonly image?: string } {
+  return image === undefined ? {} : { image };
+}
