@@ -13,6 +13,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ROOMS = [
   "event",
   "decode",
+  "schema",
   "sigma",
   "pipeline",
   "engine",
@@ -27,7 +28,7 @@ const ROOMS = [
   "agent",
 ] as const;
 /** Rooms that must work from arguments alone. */
-const PURE = new Set(["event", "decode", "sigma", "pipeline", "engine", "correlate"]);
+const PURE = new Set(["event", "decode", "schema", "sigma", "pipeline", "engine", "correlate"]);
 /** What stands for I/O, time and chance in a pure room. Buffers, digests and inflation do not. */
 const IMPURE_MODULES = /^node:(?!buffer$|crypto$|zlib$)/;
 const IMPURE_CALLS =

@@ -12,6 +12,7 @@ import { lookup, MAX_EVENT_DEPTH, someLeafText } from "../event/lookup.ts";
 import type { TextGate } from "../event/text_gate.ts";
 import { isObject, scalarText, type Value, type ValueObject } from "../event/value.ts";
 import { DecodeError } from "./errors.ts";
+import { someValueLeaf } from "./leaf_names.ts";
 import { type WindowsShape, windowsShape } from "./windows_json.ts";
 
 const LONG_DIGITS = /\d{16}/;
@@ -64,6 +65,11 @@ export class JsonEvent implements LogEvent {
   someText(visit: (text: string) => boolean): boolean {
     this.#readExact();
     return someLeafText(this.#root, scalarText, visit);
+  }
+
+  /** Names do not depend on how exactly numbers were read. */
+  someFieldName(visit: (name: string) => boolean): boolean {
+    return someValueLeaf(this.#root, visit);
   }
 
   mayContain(gate: TextGate): boolean {

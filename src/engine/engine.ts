@@ -48,8 +48,22 @@ const OTHER = "\u0000other";
 const NO_MATCHES: readonly number[] = [];
 const NO_RESULTS: readonly DetectionResult[] = [];
 
+/** Rules that events are evaluated against, one event at a time. */
+export interface EventEvaluator {
+  /** Results come in their order. */
+  readonly rules: readonly DetectionRule[];
+  /** The numbers of the rules of the results that `evaluate` returned last. */
+  readonly lastMatched: readonly number[];
+  /** See `RuleEngine.match`. */
+  match(event: LogEvent, logsource?: StaticLogsource): readonly number[];
+  /** See `RuleEngine.evaluate`. */
+  evaluate(event: LogEvent, logsource?: StaticLogsource): readonly DetectionResult[];
+  /** Whether each rule applies to a kind of event that has been met. */
+  applied(): readonly boolean[];
+}
+
 /** Evaluates events one at a time; not to be shared between concurrent evaluations. */
-export class RuleEngine {
+export class RuleEngine implements EventEvaluator {
   /** As given; results come in their order. */
   readonly rules: readonly DetectionRule[];
   readonly #options: EngineOptions;

@@ -59,6 +59,14 @@ export interface LogEvent {
   /** `false` if no leaf can contain a fragment of `gate`; `true` says nothing. */
   mayContain?(gate: TextGate): boolean;
 
+  /**
+   * Calls `visit` with the name of each field that is not an object, as rules may ask for it, until it
+   * returns `true`; a name may come twice. Without it the names are those in `toValue`.
+   *
+   * @returns Whether a call returned `true`.
+   */
+  someFieldName?(visit: (name: string) => boolean): boolean;
+
   /** The whole event, as results carry it under `event`. Integers beyond 2^53 are `bigint`. */
   toValue(): Value;
 }

@@ -21,6 +21,7 @@ import type { Element } from "./element.ts";
 import { fill, MAX_NODES } from "./fill.ts";
 import { filetimeMs, filetimeRemainder, isFiletime } from "./filetime.ts";
 import { Layout, textSources } from "./layout.ts";
+import { someValueLeaf } from "../leaf_names.ts";
 import { powerShellFields } from "./powershell.ts";
 import { leavesValue, projectData, projectRecord, single } from "./project.ts";
 import type { Slots } from "./slots.ts";
@@ -206,6 +207,13 @@ export class EvtxEvent implements LogEvent {
       }
     }
     return false;
+  }
+
+  /** The names of the layout: an optional part of it counts also where this record has none. */
+  someFieldName(visit: (name: string) => boolean): boolean {
+    return this.#layout.isOpen
+      ? someValueLeaf(this.toValue(), visit)
+      : this.#layout.fieldNames.some(visit);
   }
 
   /** The projection: `{"Event": {"#attributes": …, "System": …, "EventData": …}}`. */

@@ -27,6 +27,7 @@ import {
   SLOT,
   Source,
 } from "./source.ts";
+import { ATTRIBUTE_NAMES } from "../leaf_names.ts";
 import { EVENT_BRANCHES, SYSTEM_ATTRIBUTES, SYSTEM_CHILDREN } from "../windows_names.ts";
 
 export class Layout {
@@ -57,6 +58,7 @@ export class Layout {
   readonly #named = new Map<string, Source[]>();
   #folded: Map<string, Source[]> | undefined;
   readonly #leaves = new Map<string, Source[]>();
+  #fieldNames: readonly string[] | undefined;
 
   constructor(id: number, root: Element) {
     this.id = id;
@@ -112,6 +114,16 @@ export class Layout {
       this.#gated.set(gate, known);
     }
     return known;
+  }
+
+  /** The names under which rules ask for what records of the layout have. */
+  get fieldNames(): readonly string[] {
+    return this.#fieldNames ??= [
+      ...systemNames(this.system),
+      ...this.#named.keys(),
+      ...this.#leaves.keys(),
+      ...(this.row === ABSENT_SOURCE ? [] : ["Data"]),
+    ];
   }
 
   /** Finds the source of a field and remembers it. */
@@ -268,6 +280,17 @@ function countRepeated(root: Element): number {
   };
   visit(root);
   return isNested ? Infinity : Math.max(0, ...bySlot.values());
+}
+
+function systemNames(system: Element | undefined): readonly string[] {
+  if (system === undefined) return [];
+  return elementsOf(system).flatMap((element) => [
+    ...(element.children.length === 0 ? [] : [element.name]),
+    ...element.attributes.map(({ name }) => {
+      const place = `${element.name}.${name}`;
+      return ATTRIBUTE_NAMES.get(place) ?? `Event.System.${place}`;
+    }),
+  ]);
 }
 
 function childSource(parent: Element | undefined, name: string): Source {

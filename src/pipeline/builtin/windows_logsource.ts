@@ -300,6 +300,17 @@ export function flatFieldNames(): ReadonlyMap<string, readonly string[]> {
   return flatNames;
 }
 
+/** By a name that rules use, the names that fields may have in events of one kind or another. */
+export function eventFieldNames(): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, readonly string[]>(flatNames);
+  for (const table of Object.values(FIELD_NAMES)) {
+    for (const [field, others] of Object.entries(table)) {
+      names.set(field, [...names.get(field) ?? [], ...others]);
+    }
+  }
+  return names;
+}
+
 const flatNames: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(FLAT_FIELD_NAMES));
 
 function fieldNames(
