@@ -94,6 +94,8 @@ function parseAttributes(text: string, delimiter: string | undefined): Pairs {
   const separator = delimiter ?? TAB;
   const fields: [string, string][] = [];
   for (const piece of text.split(separator)) {
+    // Behind the last delimiter, if each attribute has one.
+    if (piece === "") continue;
     const equals = piece.indexOf("=");
     const last = fields.at(-1);
     if (equals > 0) fields.push([piece.slice(0, equals).trim(), piece.slice(equals + 1)]);
