@@ -60,6 +60,8 @@ export interface EventEvaluator {
   evaluate(event: LogEvent, logsource?: StaticLogsource): readonly DetectionResult[];
   /** Whether each rule applies to a kind of event that has been met. */
   applied(): readonly boolean[];
+  /** Why the last event was refused, for people; absent where none ever is. */
+  readonly lastRefusal?: string | undefined;
 }
 
 /** Evaluates events one at a time; not to be shared between concurrent evaluations. */

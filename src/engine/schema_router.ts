@@ -129,12 +129,14 @@ export interface SchemaRuleSet {
   readonly numbers?: readonly number[];
 }
 
-/** How many events were not evaluated, and why. */
-export interface RoutingCounts {
+/** What became of events of no schema; one object may outlive many routers. */
+export interface RoutingTally {
   /** Of no schema, whatever became of them. */
-  readonly unknown: number;
-  readonly dropped: number;
-  readonly errors: number;
+  unknown: number;
+  /** Not evaluated, by `drop`. */
+  dropped: number;
+  /** Not evaluated, by `error`. */
+  errors: number;
 }
 
 const NOTHING: readonly DetectionResult[] = [];
@@ -149,9 +151,9 @@ export class SchemaRouter implements EventEvaluator {
   /** Merged logsources, by what is stated and the route: engines know them by identity. */
   readonly #merged = new WeakMap<StaticLogsource, Map<SchemaRoute, StaticLogsource>>();
   #last: SchemaRuleSet | undefined;
-  #unknown = 0;
-  #dropped = 0;
-  #errors = 0;
+  /** What became of events of no schema so far. */
+  readonly tally: RoutingTally;
+  #refusal: string | undefined;
 
   /**
    * @param sets One for each of `routes.sets`.
@@ -161,6 +163,7 @@ export class SchemaRouter implements EventEvaluator {
     routes: SchemaRoutes,
     sets: readonly SchemaRuleSet[],
     logsource: StaticLogsource = NO_LOGSOURCE,
+    tally: RoutingTally = { unknown: 0, dropped: 0, errors: 0 },
   ) {
     if (sets.length !== routes.sets.length) {
       throw new RangeError(`Cannot route: ${routes.sets.length} sets of rules are needed`);
@@ -168,6 +171,7 @@ export class SchemaRouter implements EventEvaluator {
     this.routes = routes;
     this.#sets = sets;
     this.#logsource = logsource;
+    this.tally = tally;
   }
 
   /** Those of set 0. */
@@ -175,8 +179,8 @@ export class SchemaRouter implements EventEvaluator {
     return this.#sets[0]!.engine.rules;
   }
 
-  get counts(): RoutingCounts {
-    return { unknown: this.#unknown, dropped: this.#dropped, errors: this.#errors };
+  get lastRefusal(): string | undefined {
+    return this.#refusal;
   }
 
   /** What becomes of `event`. */
@@ -214,15 +218,22 @@ export class SchemaRouter implements EventEvaluator {
   /** Chooses the engine and counts; `undefined` if the event is not to be evaluated. */
   #begin(event: LogEvent): SchemaRoute | undefined {
     const route = this.route(event);
-    if (route.isUnknown) this.#unknown++;
-    this.#last = undefined;
-    if (route.action !== "evaluate") {
-      if (route.action === "drop") this.#dropped++;
-      else this.#errors++;
-      return undefined;
+    this.#refusal = undefined;
+    if (route.isUnknown) this.tally.unknown++;
+    switch (route.action) {
+      case "evaluate":
+        this.#last = this.#sets[route.set]!;
+        return route;
+      case "drop":
+        this.tally.dropped++;
+        break;
+      case "error":
+        this.tally.errors++;
+        this.#refusal = "no schema matches the event";
+        break;
     }
-    this.#last = this.#sets[route.set]!;
-    return route;
+    this.#last = undefined;
+    return undefined;
   }
 
   #numbers(matched: readonly number[]): readonly number[] {

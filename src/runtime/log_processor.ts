@@ -1,12 +1,13 @@
 /**
  * Lines in, results out, with rules that can be exchanged meanwhile.
  */
+import type { EventFilter } from "../decode/filter/types.ts";
 import type { LineFormat } from "../decode/parse_line.ts";
-import type { RuleEngine } from "../engine/engine.ts";
+import type { EventEvaluator } from "../engine/engine.ts";
 import type { StaticLogsource } from "../engine/logsource.ts";
 import type { DetectionResult } from "../engine/result.ts";
 import type { LogEvent } from "../event/event.ts";
-import { type EventFilter, type InputOptions, visitEvents } from "./input_events.ts";
+import { type InputOptions, visitEvents } from "./input_events.ts";
 import { type MetricsHook, noopMetrics } from "./metrics.ts";
 import { type LoadStats, RuntimeEngine, type RuntimeEngineOptions } from "./runtime_engine.ts";
 
@@ -24,7 +25,7 @@ export interface BatchOptions extends InputOptions {
 export interface ParseFailure {
   /** Its place in the batch, from 0. */
   readonly index: number;
-  /** `decode_json`, `filter` or `evaluate`: a label for counters. */
+  /** `decode_json`, `filter`, `unknown_schema` or `evaluate`: a label for counters. */
   readonly reason: string;
   /** For people. */
   readonly message: string;
@@ -34,7 +35,7 @@ export interface ParseFailure {
 export interface BatchResult {
   /** For each input, at its index, the results of its events, in the order of the rules. */
   readonly results: readonly (readonly DetectionResult[])[];
-  /** In the order of the inputs; each of them has empty `results`. */
+  /** In the order of the inputs; only outputs of a filter can have failed beside others. */
   readonly failures: readonly ParseFailure[];
   /** Events that were evaluated: blank inputs and failures are none. */
   readonly events: number;
@@ -44,7 +45,7 @@ export interface BatchResult {
 export interface BatchVisitor {
   /** Called for events with results only. */
   matched(index: number, event: LogEvent, results: readonly DetectionResult[]): void;
-  /** Called for inputs that are no events, in their order. */
+  /** Called for inputs that are no events, or whose filter failed in part, in their order. */
   failed(failure: ParseFailure): void;
   /** Called for every event before it is evaluated. */
   decoded?(index: number, event: LogEvent): void;
@@ -56,7 +57,7 @@ const EVENTS_PER_LOOK = 32;
 
 /** A batch on its way through the rules of when it was begun; see `LogProcessor.startBatch`. */
 export class BatchRun {
-  readonly #engine: RuleEngine;
+  readonly #engine: EventEvaluator;
   readonly #inputs: readonly (string | LogEvent)[];
   readonly #options: BatchOptions;
   readonly #visitor: BatchVisitor;
@@ -133,7 +134,11 @@ export class BatchRun {
       this.#fail(index, "evaluate", error instanceof Error ? error.message : String(error));
       return;
     }
-    if (results.length === 0) return;
+    if (results.length === 0) {
+      const refusal = this.#engine.lastRefusal;
+      if (refusal !== undefined) this.#fail(index, "unknown_schema", refusal);
+      return;
+    }
     this.#matches += results.length;
     this.#visitor.matched(index, event, results);
   }

@@ -1,9 +1,10 @@
 /**
  * Rules together with how events are evaluated against them.
  */
-import { type EngineOptions, RuleEngine } from "../engine/engine.ts";
+import type { EngineOptions, EventEvaluator } from "../engine/engine.ts";
 import type { StaticLogsource } from "../engine/logsource.ts";
 import type { DetectionResult } from "../engine/result.ts";
+import type { RoutingTally } from "../engine/schema_router.ts";
 import type { LogEvent } from "../event/event.ts";
 import type { RuleProblem } from "../sigma/rule.ts";
 import { RuntimeError } from "./errors.ts";
@@ -15,6 +16,7 @@ import {
   type RuleSetCompiler,
   type RuleSetRequest,
 } from "./rule_set.ts";
+import { openEvaluator, type SchemaRoutingSettings } from "./schema_routing.ts";
 
 /** Which rules, and how events are evaluated against them. */
 export interface RuntimeEngineOptions extends Omit<EngineOptions, "logsource">, RuleChoice {
@@ -30,6 +32,10 @@ export interface RuntimeEngineOptions extends Omit<EngineOptions, "logsource">, 
   readonly onError?: "skip" | "fail";
   /** Compiles elsewhere, such as in a worker; by default in this thread. */
   readonly compile?: RuleSetCompiler;
+  /** Routes events by their schema; by default they are not looked at so. */
+  readonly schema?: SchemaRoutingSettings;
+  /** Counts what became of events of no schema, on from what it says. */
+  readonly routingTally?: RoutingTally;
 }
 
 /** What a load found. */
@@ -57,7 +63,7 @@ export interface LoadStats {
 export class RuntimeEngine {
   /** As given. */
   readonly options: RuntimeEngineOptions;
-  #engine: RuleEngine | undefined;
+  #engine: EventEvaluator | undefined;
   #compiled: CompiledRuleSet | undefined;
   #stats: LoadStats | undefined;
 
@@ -77,7 +83,7 @@ export class RuntimeEngine {
   }
 
   /** The evaluator; `undefined` before the first load. */
-  get ruleEngine(): RuleEngine | undefined {
+  get ruleEngine(): EventEvaluator | undefined {
     return this.#engine;
   }
 
@@ -106,6 +112,7 @@ export class RuntimeEngine {
    *
    * @throws {RuntimeError} `RULES_UNUSABLE`, as `loadRules` does.
    * @throws {BundleError} If `compiled` was not made by `compileRuleSet`.
+   * @throws {SchemaError} For a schema file that cannot be used; the rules of before stay.
    */
   use(compiled: CompiledRuleSet): LoadStats {
     const collection = openRuleSet(compiled.bundle, this.options);
@@ -124,7 +131,8 @@ export class RuntimeEngine {
         { problems: errors },
       );
     }
-    this.#engine = new RuleEngine(rules, this.options);
+    const { schema, routingTally } = this.options;
+    this.#engine = openEvaluator(rules, this.options, schema, routingTally);
     this.#compiled = compiled;
     return this.#stats = {
       detectionRules: rules.length,
@@ -151,7 +159,7 @@ export class RuntimeEngine {
    *
    * @throws {RuntimeError} `RULES_UNUSABLE` before the first load.
    */
-  loaded(): RuleEngine {
+  loaded(): EventEvaluator {
     if (this.#engine === undefined) {
       throw new RuntimeError("RULES_UNUSABLE", "Cannot evaluate: loadRules() has not been called");
     }

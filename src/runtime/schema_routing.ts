@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { type EngineOptions, type EventEvaluator, RuleEngine } from "../engine/engine.ts";
 import { compileRegex } from "../engine/regex/compile.ts";
-import { SchemaRouter, SchemaRoutes } from "../engine/schema_router.ts";
+import { type RoutingTally, SchemaRouter, SchemaRoutes } from "../engine/schema_router.ts";
 import {
   NO_SCHEMA_CONFIG,
   parseSchemaConfig,
@@ -79,12 +79,14 @@ export function schemaRoutes({ file, onUnknown }: SchemaRoutingSettings): Schema
  * What evaluates events: an engine, or with `schema` one for each set of pipelines.
  *
  * @param rules Of the default set.
+ * @param tally Counts on in this object.
  * @throws {SchemaError} Like `schemaRoutes`.
  */
 export function openEvaluator(
   rules: readonly DetectionRule[],
   options: EngineOptions = {},
   schema?: SchemaRoutingSettings,
+  tally?: RoutingTally,
 ): EventEvaluator {
   if (schema === undefined) return new RuleEngine(rules, options);
   const routes = schemaRoutes(schema);
@@ -93,5 +95,5 @@ export function openEvaluator(
     if (numbers === undefined) return { engine: new RuleEngine(rules, options) };
     return { engine: new RuleEngine(numbers.map((number) => rules[number]!), options), numbers };
   });
-  return new SchemaRouter(routes, sets, options.logsource);
+  return new SchemaRouter(routes, sets, options.logsource, tally);
 }
