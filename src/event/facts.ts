@@ -2,7 +2,7 @@
  * What an alert says about its event whatever it was decoded from: when, and on which computer.
  */
 import type { LogEvent } from "./event.ts";
-import { internField } from "./field.ts";
+import { type Field, internField } from "./field.ts";
 import { parseTimestamp, TIMESTAMP_FIELDS } from "./timestamp.ts";
 import { scalarText, type Value } from "./value.ts";
 
@@ -17,21 +17,32 @@ const COMPUTER_FIELDS = [
   "HOSTNAME",
 ].map(internField);
 const TIME_FIELDS = TIMESTAMP_FIELDS.map(internField);
+const NO_FIELDS: readonly Field[] = [];
+const NO_TIME = [undefined, undefined] as const;
 
 /**
  * When an event happened, by the first field that holds an instant.
  *
+ * @param fields Tried before the built-in ones.
  * @returns Unix milliseconds and the instant as RFC 3339 text, both `undefined` without one.
  */
 export function eventTimestamp(
   event: LogEvent,
+  fields: readonly Field[] = NO_FIELDS,
 ): readonly [time: number | undefined, text: string | undefined] {
-  for (const field of TIME_FIELDS) {
+  return firstTime(event, fields) ?? firstTime(event, TIME_FIELDS) ?? NO_TIME;
+}
+
+function firstTime(
+  event: LogEvent,
+  fields: readonly Field[],
+): readonly [time: number, text: string] | undefined {
+  for (const field of fields) {
     const value = event.get(field);
     const time = parseTimestamp(value);
     if (time !== undefined) return [time, isoText(value, time)];
   }
-  return [undefined, undefined];
+  return undefined;
 }
 
 /** A text that is already in the usual form keeps its digits beyond the millisecond. */
