@@ -1,19 +1,24 @@
 /**
  * The JSON that `journalctl --output=json` writes, one entry a line.
  *
- * Fields stay as journald names them. A value that is no printable UTF-8 comes as an array of bytes,
+ * Fields stay as journald names them; what programs such as sshd say in `MESSAGE` comes beside them
+ * under the names it has in events of syslog. A value that is no printable UTF-8 comes as an array of bytes,
  * a field with several values as an array of those.
  *
  * @see systemd, "Journal JSON Format"
  */
 import { Buffer } from "node:buffer";
 import { DecodeError } from "../../decode/errors.ts";
-import { decodeJson, type JsonEvent } from "../../decode/json.ts";
+import { decodeJson } from "../../decode/json.ts";
+import { type OpenedMessage, openMessage } from "../../decode/linux/open.ts";
+import { OpenedEvent } from "../../decode/linux/opened_event.ts";
+import type { ImpliedLogsource, LogEvent } from "../../event/event.ts";
 
 /** An entry, and where it is. */
 export interface JournalEntry {
   readonly cursor: string;
-  readonly event: JsonEvent;
+  /** With the fields that the text of its message tells, as a line of syslog has them. */
+  readonly event: LogEvent;
 }
 
 /** Parts that name an entry wherever it is kept: boot, monotonic and real time, hash of the fields. */
@@ -44,11 +49,31 @@ export function decodeEntry(line: string): JournalEntry | undefined {
     const value: unknown = JSON.parse(line);
     if (!isFields(value) || typeof value.__CURSOR !== "string") return undefined;
     const text = decodeBytes(value) ? JSON.stringify(value) : line;
-    return { cursor: value.__CURSOR, event: decodeJson(text) };
+    return { cursor: value.__CURSOR, event: new OpenedEvent(decodeJson(text), openEntry(value)) };
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof DecodeError) return undefined;
     throw error;
   }
+}
+
+/** There is no journal but on Linux. */
+const LINUX: ImpliedLogsource = { product: "linux" };
+const UNKNOWN: OpenedMessage = { fields: [], logsource: LINUX };
+const onLinux = new WeakMap<ImpliedLogsource, ImpliedLogsource>();
+
+/** The name under which a program logs counts; the name of its file stands in where it is not known. */
+function openEntry(entry: Record<string, unknown>): OpenedMessage {
+  const { MESSAGE: message, SYSLOG_IDENTIFIER: identifier, _COMM: command } = entry;
+  if (typeof message !== "string") return UNKNOWN;
+  const opened = (typeof identifier === "string" ? openMessage(identifier, message) : undefined) ??
+    (typeof command === "string" ? openMessage(command, message) : undefined);
+  if (opened === undefined) return UNKNOWN;
+  if (opened.logsource.product !== undefined) return opened;
+  let logsource = onLinux.get(opened.logsource);
+  if (logsource === undefined) {
+    onLinux.set(opened.logsource, logsource = { ...opened.logsource, ...LINUX });
+  }
+  return { fields: opened.fields, logsource };
 }
 
 function isFields(value: unknown): value is Record<string, unknown> {
