@@ -102,11 +102,12 @@ export class SourceRunner {
     this.#position = position;
     this.#builder = builder;
     this.#context = context;
-    const { format = "auto", logsource, syslogOffsetMinutes } = settings;
+    const { format = "auto", logsource, syslogZone, syslogStripBom } = settings;
     this.#batchOptions = {
       format,
       eventsPerLook: context.batchEvents,
-      ...(syslogOffsetMinutes === undefined ? {} : { syslogOffsetMinutes }),
+      ...(syslogZone === undefined ? {} : { syslogZone }),
+      ...(syslogStripBom === undefined ? {} : { syslogStripBom }),
       ...(logsource === undefined ? {} : { logsource: lowerCase(logsource) }),
     };
   }

@@ -1,7 +1,7 @@
 /**
  * Events without structure: named texts, and lines that are nothing but text.
  */
-import type { LogEvent } from "../event/event.ts";
+import type { ImpliedLogsource, LogEvent } from "../event/event.ts";
 import type { Field } from "../event/field.ts";
 import type { Value } from "../event/value.ts";
 
@@ -18,22 +18,32 @@ const ADDED = "_";
  * @see inputs.md, section 4
  */
 export class FlatEvent implements LogEvent {
-  readonly #fields: readonly (readonly [name: string, text: string])[];
+  readonly logsource?: ImpliedLogsource;
+  readonly #fields: Named;
+  readonly #opened: Named;
   #byName: Map<string, string> | undefined;
 
-  /** @param fields In the order of the log. */
-  constructor(fields: readonly (readonly [name: string, text: string])[]) {
+  /**
+   * @param fields In the order of the log.
+   * @param opened What was read out of the texts of `fields`, where no keyword needs to be looked for
+   *   again; those that have the name of one of `fields` do not count.
+   */
+  constructor(fields: Named, opened: Named = NO_FIELDS, logsource?: ImpliedLogsource) {
     this.#fields = fields;
+    this.#opened = opened;
+    if (logsource !== undefined) this.logsource = logsource;
   }
 
   /** See `LogEvent.get`. */
   get(field: Field): Value | undefined {
-    return (this.#byName ??= firstOfEach(this.#fields)).get(field.name);
+    return (this.#byName ??= firstOfEach(this.#fields, this.#opened)).get(field.name);
   }
 
   /** All names. */
   topKeys(): readonly string[] {
-    return this.#fields.map(([name]) => name);
+    const names = this.#fields.map(([name]) => name);
+    for (const [name] of this.#opened) names.push(name);
+    return names;
   }
 
   /** See `LogEvent.someText`. */
@@ -43,15 +53,24 @@ export class FlatEvent implements LogEvent {
     );
   }
 
-  /** An object of texts; of a name that stands twice the last. */
+  /** An object of texts; of a name that stands twice in the log the last. */
   toValue(): Value {
-    return Object.fromEntries(this.#fields);
+    const value = Object.fromEntries(this.#fields);
+    if (this.#opened.length === 0) return value;
+    const own = new Set(Object.keys(value));
+    const added = this.#opened.filter(([name]) => !own.has(name));
+    return { ...value, ...Object.fromEntries(added) };
   }
 }
 
-function firstOfEach(fields: readonly (readonly [string, string])[]): Map<string, string> {
+type Named = readonly (readonly [name: string, text: string])[];
+const NO_FIELDS: Named = [];
+
+function firstOfEach(...lists: readonly Named[]): Map<string, string> {
   const byName = new Map<string, string>();
-  for (const [name, text] of fields) if (!byName.has(name)) byName.set(name, text);
+  for (const fields of lists) {
+    for (const [name, text] of fields) if (!byName.has(name)) byName.set(name, text);
+  }
   return byName;
 }
 

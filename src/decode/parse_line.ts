@@ -4,6 +4,7 @@
  * @see inputs.md, section 3
  */
 import type { LogEvent } from "../event/event.ts";
+import { monthOf } from "../event/timestamp.ts";
 import { decodeAudit, isAudit } from "./auditd/event.ts";
 import { decodeCef, isCef } from "./cef.ts";
 import { FlatEvent, PlainEvent } from "./flat_event.ts";
@@ -11,11 +12,14 @@ import { DecodeError } from "./errors.ts";
 import { decodeJson, decodeJsonLine } from "./json.ts";
 import { decodeLeef, isLeef } from "./leef.ts";
 import { certainLogfmt, decodeLogfmt } from "./logfmt.ts";
-import { decodeSyslog, parseSyslog, syslogEvent, type SyslogOptions } from "./syslog.ts";
+import { isBlank, isDigit, skipBlanks } from "./syslog/text.ts";
+import { decodeCertainSyslog, decodeSyslog, type SyslogOptions } from "./syslog.ts";
+import { decodeWindowsXml, isWindowsXml } from "./windows_xml.ts";
 
 /**
- * The formats of lines. `auto` decides by each line, in this order: JSON, CEF and LEEF, audit records,
- * syslog that has a priority or names a program, logfmt that is nothing else, plain text.
+ * The formats of lines. `auto` decides by each line, in this order: JSON, CEF and LEEF, Windows events
+ * in XML, audit records, syslog that has a priority or names a program, logfmt that is nothing else,
+ * plain text.
  */
 export const LINE_FORMATS = [
   "auto",
@@ -32,7 +36,6 @@ export type LineFormat = typeof LINE_FORMATS[number];
 /** How lines are read beyond their format. */
 export type LineOptions = SyslogOptions;
 
-const NOT_BLANK = /\S/;
 /** What some editors and Windows programs begin files with: part of no record. */
 const BYTE_ORDER_MARK = "\ufeff";
 
@@ -41,7 +44,7 @@ const BYTE_ORDER_MARK = "\ufeff";
  *
  * @param line One record without its line end; a byte order mark in front of it counts as nothing.
  *   Audit records of one event may come together, a line each.
- * @param options `syslogOffsetMinutes` and `nowMs` complete the times of syslog lines that tell no
+ * @param options `syslogZone` and `nowMs` complete the times of syslog lines that tell no
  *   zone or no year.
  * @returns `undefined` for a line of blanks, which is no event and no error.
  * @throws {DecodeError} if `format` is `json`, `cef`, `leef` or `auditd` and the line is not; a JSON
@@ -52,8 +55,11 @@ export function parseLine(
   format: LineFormat = "auto",
   options: LineOptions = {},
 ): LogEvent | undefined {
-  if (!NOT_BLANK.test(line)) return undefined;
   const text = line.startsWith(BYTE_ORDER_MARK) ? line.slice(1) : line;
+  const start = skipBlanks(text, 0);
+  if (start === text.length || (text[start] === BYTE_ORDER_MARK && text.trim() === "")) {
+    return undefined;
+  }
   switch (format) {
     case "json":
       return decodeJsonLine(text);
@@ -70,43 +76,67 @@ export function parseLine(
     case "plain":
       return new PlainEvent(text);
     case "auto":
-      return parseAny(text, options);
+      return parseAny(text, start, options);
   }
 }
-
-const JSON_START = /^\s*[{[]/;
-
-/** What files without `<PRI>` begin with; the rest of the line decides. */
-const SYSLOG_START = /^\s*(?:<\d|\d{4}-\d\d-\d\d[Tt]|[A-Z][a-z]{2} +\d{1,2} +\d)/;
 
 /** Fewer pairs than this are found in any sentence about settings. */
 const MIN_LOGFMT_PAIRS = 3;
 
-function parseAny(line: string, options: LineOptions): LogEvent {
-  const event = parseCertain(line);
+function parseAny(line: string, start: number, options: LineOptions): LogEvent {
+  const event = parseCertain(start === 0 ? line : line.slice(start), options);
   if (event !== undefined) return event;
-  if (SYSLOG_START.test(line)) {
-    const message = parseSyslog(line, options);
-    // Without a program a time and some words would do, which any log has.
-    if (
-      message !== undefined && (line.trimStart().startsWith("<") || message.appname !== undefined)
-    ) {
-      return syslogEvent(message);
-    }
-  }
-  const pairs = certainLogfmt(line, MIN_LOGFMT_PAIRS);
+  // Most lines of text have no `=` at all.
+  const pairs = line.includes("=") ? certainLogfmt(line, MIN_LOGFMT_PAIRS) : undefined;
   return pairs === undefined ? new PlainEvent(line) : new FlatEvent(pairs);
 }
 
-/** Formats that show in their first characters; what only looks like them is tried as others. */
-function parseCertain(line: string): LogEvent | undefined {
-  try {
-    if (JSON_START.test(line)) return decodeJson(line);
-    if (isCef(line)) return decodeCef(line);
-    if (isLeef(line)) return decodeLeef(line);
-    if (isAudit(line)) return decodeAudit(line);
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
+/**
+ * Formats that show in their first characters, by the first of which the one to try is chosen: what
+ * is looked at for every line of a log must be little. What only looks like one of them is none.
+ */
+function parseCertain(line: string, options: LineOptions): LogEvent | undefined {
+  switch (line[0]) {
+    case "{":
+      return endsWith(line, "}") ? tried(line, decodeJson) : undefined;
+    case "[":
+      return endsWith(line, "]") ? tried(line, decodeJson) : undefined;
+    case "<":
+      if (isDigit(line.charCodeAt(1))) return decodeCertainSyslog(line, options);
+      return isWindowsXml(line) ? tried(line, decodeWindowsXml) : undefined;
+    case "C":
+      return isCef(line) ? tried(line, decodeCef) : undefined;
+    case "L":
+      return isLeef(line) ? tried(line, decodeLeef) : undefined;
+    case "n":
+    case "t":
+      if (isAudit(line)) return tried(line, decodeAudit);
+      break;
   }
-  return undefined;
+  return mayBeTime(line) ? decodeCertainSyslog(line, options) : undefined;
+}
+
+/** Whether files of syslog without `<PRI>` begin their lines so. */
+function mayBeTime(line: string): boolean {
+  if (isDigit(line.charCodeAt(0))) {
+    // A date, or the version of RFC 5424 and a date.
+    return line[4] === "-" || line[6] === "-" || line[4] === " ";
+  }
+  return line[3] === " " && monthOf(line, 0) > 0;
+}
+
+function endsWith(line: string, last: string): boolean {
+  let at = line.length - 1;
+  while (isBlank(line.charCodeAt(at))) at--;
+  return line[at] === last;
+}
+
+/** `undefined` if the line is not what it looked like. */
+function tried(line: string, decode: (line: string) => LogEvent): LogEvent | undefined {
+  try {
+    return decode(line);
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
 }

@@ -5,6 +5,7 @@
  * bytes, secrets become functions that read them); library users write them down directly.
  */
 import type { LineFormat } from "../decode/parse_line.ts";
+import type { TimeZone } from "../event/zone.ts";
 import type { SinkFilter } from "./outbox.ts";
 
 /**
@@ -41,8 +42,10 @@ export interface SourceCommon {
   };
   /** Go into every alert of the source. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Minutes east of UTC for syslog timestamps without a zone. Default 0. */
-  readonly syslogOffsetMinutes?: number;
+  /** Of syslog timestamps without a zone. Default UTC. */
+  readonly syslogZone?: TimeZone;
+  /** Whether a byte order mark that begins a syslog message is left out. Default `true`. */
+  readonly syslogStripBom?: boolean;
 }
 
 /** How several lines become one record. */
@@ -52,7 +55,9 @@ export type Multiline =
   | { readonly kind: "start"; readonly pattern: string }
   | { readonly kind: "end"; readonly pattern: string }
   /** Objects over several lines. */
-  | { readonly kind: "json" };
+  | { readonly kind: "json" }
+  /** Records of the audit system, by the id of their event. */
+  | { readonly kind: "auditd" };
 
 /** Text log files; see `fileSource`. */
 export interface FileSourceSettings extends SourceCommon {
@@ -66,7 +71,7 @@ export interface FileSourceSettings extends SourceCommon {
   readonly startAt?: "start" | "end";
   /** Default: told by its first bytes, else UTF-8. */
   readonly encoding?: "utf-8" | "utf-16le" | "utf-16be" | "latin1" | "windows-1252";
-  /** Default: each line is a record. */
+  /** Default: each line is a record, but with `format` `auto` or `auditd` audit records are joined. */
   readonly multiline?: Multiline;
   /** Default 1 MiB. */
   readonly maxLineBytes?: number;

@@ -208,12 +208,12 @@ const MEMBERS: readonly (readonly [section: string, member: string, problem: str
   [
     "sources",
     "{type: stdin, path: a}",
-    "3:18: sources[0].path: unknown key (known here: type, id, format, logsource, labels, syslog_tz)",
+    "3:18: sources[0].path: unknown key (known here: type, id, format, logsource, labels, syslog_tz, syslog_strip_bom)",
   ],
   [
     "sources",
     "{type: stdin, syslog_tz: '+2:00'}",
-    "3:29: sources[0].syslog_tz: must be an offset such as +02:00, or UTC",
+    "3:29: sources[0].syslog_tz: must be an offset such as +02:00, UTC, or a zone such as Europe/Berlin",
   ],
   [
     "sources",

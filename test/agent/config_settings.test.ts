@@ -30,12 +30,13 @@ function plain(value: unknown): unknown {
 }
 
 const COMMON_SOURCE = "format: json, logsource: {product: p, service: s, category: c}, " +
-  "labels: {a: 1}, syslog_tz: '-02:30'";
+  "labels: {a: 1}, syslog_tz: '-02:30', syslog_strip_bom: false";
 const common = {
   format: "json",
   logsource: { product: "p", service: "s", category: "c" },
   labels: { a: "1" },
-  syslogOffsetMinutes: -150,
+  syslogZone: { kind: "fixed", minutes: -150 },
+  syslogStripBom: false,
 } as const;
 
 const NATS = `

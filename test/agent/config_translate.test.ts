@@ -177,7 +177,7 @@ test("a configuration of rsigma works", () => {
     subjects: ["edge.>"],
     durable: "grp",
     format: "json",
-    syslogOffsetMinutes: 60,
+    syslogZone: { kind: "fixed", minutes: 60 },
     logsource: { product: "windows" },
   }]);
   const batching = { batchMax: 64, backoffBaseMs: 100, backoffMaxMs: 5000 };

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { LINE_FORMATS } from "../../decode/parse_line.ts";
+import { parseTimeZone, TimeZoneError } from "../../event/zone.ts";
 import { natsAckSchema, natsSchema } from "./schema_shared.ts";
 import { age, count, id, path, size, text, texts, wait } from "./schema_values.ts";
 
@@ -22,9 +23,14 @@ const common = {
     category: text().optional(),
   }).optional().describe("what is known of events that do not tell it themselves"),
   labels: texts(text()).optional().describe("go into every alert of this source"),
-  syslog_tz: z.string().regex(/^(?:[+-](?:0\d|1[0-4]):[0-5]\d|UTC|utc|Z)$/, {
-    error: "must be an offset such as +02:00, or UTC",
-  }).optional().describe("offset of syslog timestamps without one, default +00:00"),
+  syslog_tz: z.string().refine(isTimeZone, {
+    error: "must be an offset such as +02:00, UTC, or a zone such as Europe/Berlin",
+  }).optional().describe(
+    "zone of syslog timestamps without one: +HH:MM, UTC or a name such as Europe/Berlin; default UTC",
+  ),
+  syslog_strip_bom: z.boolean().optional().describe(
+    "leave out a byte order mark that begins a syslog message; default true",
+  ),
 };
 
 const lineLength = size(64, MAX_LINE).optional().describe("longer lines are cut; default 1MiB");
@@ -33,6 +39,16 @@ const startAt = z.enum(["start", "end"]).optional().describe(
 );
 
 const regex = text().refine(isRegex, { error: "must be a regular expression" });
+
+function isTimeZone(written: string): boolean {
+  try {
+    parseTimeZone(written);
+    return true;
+  } catch (error) {
+    if (error instanceof TimeZoneError) return false;
+    throw error;
+  }
+}
 
 function isRegex(source: string): boolean {
   try {
@@ -53,9 +69,10 @@ export const fileSource = z.strictObject({
   multiline: z.union([
     z.literal("indent"),
     z.literal("json"),
+    z.literal("auditd"),
     z.strictObject({ start: regex }),
     z.strictObject({ end: regex }),
-  ], { error: "must be indent, json, {start: REGEX} or {end: REGEX}" }).optional().describe(
+  ], { error: "must be indent, json, auditd, {start: REGEX} or {end: REGEX}" }).optional().describe(
     "how lines make up a record",
   ),
   max_line_bytes: lineLength,

@@ -1,6 +1,7 @@
 /**
  * Settings of sources.
  */
+import { parseTimeZone } from "../../event/zone.ts";
 import type {
   Multiline,
   NatsReplay,
@@ -81,18 +82,9 @@ function sourceCommon(source: CheckedSource): SourceCommon {
       category: source.logsource.category,
     }),
     labels: source.labels === undefined ? undefined : textValues(source.labels),
-    syslogOffsetMinutes: source.syslog_tz === undefined
-      ? undefined
-      : offsetMinutes(source.syslog_tz),
+    syslogZone: source.syslog_tz === undefined ? undefined : parseTimeZone(source.syslog_tz),
+    syslogStripBom: source.syslog_strip_bom,
   });
-}
-
-/** `+02:00` is 120. */
-function offsetMinutes(written: string): number {
-  const match = /^([+-])(\d\d):(\d\d)$/.exec(written);
-  if (match === null) return 0;
-  const minutes = Number(match[2]) * 60 + Number(match[3]);
-  return match[1] === "-" ? -minutes : minutes;
 }
 
 function multiline(

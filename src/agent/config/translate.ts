@@ -90,7 +90,6 @@ const NOT_NEEDED: Readonly<Record<string, string>> = {
   "daemon.engine.bloom_max_bytes": "rules are always indexed",
   "daemon.engine.cross_rule_ac": "rules are always indexed",
   "daemon.logsource_routing.strict": "it has no effect in rsigma either",
-  "daemon.input.syslog_strip_bom": "a byte order mark is always left out",
   "global.color": "use --color",
   "global.output_format": "use --output-format",
   "eval": "picket eval takes flags",
@@ -188,9 +187,10 @@ function translateInput(root: ConfigNode, problems: ConfigProblem[]): ConfigNode
   const written = nodeAt(root, ["daemon", "input", "source"]);
   const format = nodeAt(root, ["daemon", "input", "format"]);
   const zone = nodeAt(root, ["daemon", "input", "syslog_tz"]);
+  const strip = nodeAt(root, ["daemon", "input", "syslog_strip_bom"]);
   const group = nodeAt(root, ["daemon", "nats", "consumer_group"]);
   const logsource = nodeAt(root, ["daemon", "logsource_routing", "event_logsource"]);
-  const first = written ?? format ?? zone;
+  const first = written ?? format ?? zone ?? strip;
   if (first === undefined) return root;
   const common = {
     origin: first.origin,
@@ -208,6 +208,10 @@ function translateInput(root: ConfigNode, problems: ConfigProblem[]): ConfigNode
   }
   if (zone !== undefined) {
     source = withNode(source, ["syslog_tz"], renamed(zone, "daemon.input.syslog_tz"));
+  }
+  if (strip !== undefined) {
+    const moved = renamed(strip, "daemon.input.syslog_strip_bom");
+    source = withNode(source, ["syslog_strip_bom"], moved);
   }
   if (logsource !== undefined) {
     source = withNode(

@@ -1,0 +1,254 @@
+/**
+ * RFC 3164, the BSD syslog protocol, with everything that devices leave out or put in:
+ * `TIMESTAMP HOSTNAME TAG[PID]: MSG`.
+ *
+ * What the reference loses is kept: a message's leading dash, and `CEF:`, `LEEF:`, `{` and `[` that
+ * stand where the tag would be.
+ *
+ * @see inputs.md, section 6.1
+ */
+import {
+  inZoneBehind,
+  readTime,
+  rfc3339,
+  type TimestampOptions,
+  type WrittenTime,
+} from "../../event/timestamp.ts";
+import type { SyslogBody } from "./message.ts";
+import { structuredData, type StructuredFields } from "./structured_data.ts";
+import { isBlank, isDigit, messageText, processId, skipSpaces, wordEnd } from "./text.ts";
+
+const BLANK = 32;
+const PERCENT = 37;
+const DASH = 45;
+const SLASH = 47;
+const COLON = 58;
+const UPPER_C = 67;
+const UPPER_L = 76;
+const OPEN_BRACKET = 91;
+const LOWER_L = 108;
+const OPEN_BRACE = 123;
+
+/** What stands where host and program would: syslogd itself speaks. */
+const REPEATED = /(?:--- )?last message repeated \d+ times?(?: ---)?$/y;
+/** `%ASA-6-302013`, `%SYS-SW1-5-CONFIG_I` */
+const CISCO_TAG = /%[A-Z][A-Z0-9_]*(?:-[A-Z0-9_]+)*-[0-7]-[A-Z0-9_]+(?=:)/y;
+/**
+ * What Cisco puts before the time: a sequence number, perhaps the host's name, and a mark of a clock
+ * that is not synchronised.
+ */
+const CISCO_START = /(?:\d+: +)?(?:([\w.-]{1,255}): +(?=[*.]|[A-Z][a-z]{2} ))?[*.]?(?=[A-Z\d])/y;
+/** Payloads that a tag must not be made of. */
+const PAYLOAD = /(?:CEF|LEEF): ?\d+(?:\.\d)?\|/y;
+const IPV6_HOST = /\[[\da-f.]*:[\da-f:.]+\](?= )/iy;
+/** Programs such as login call themselves `-- root`. */
+const DASHED_TAG = /^-- \S+\[\d+\]: /;
+
+/** Host and program, and where the rest begins. */
+interface Names {
+  readonly hostname: string | undefined;
+  readonly tag: string | undefined;
+  /** A colon ends the tag. */
+  readonly isEnded: boolean;
+  readonly end: number;
+}
+
+/**
+ * Takes apart what follows `<PRI>`.
+ *
+ * @param hasPri A line that begins with `<PRI>` is syslog whatever its time looks like.
+ * @returns `undefined` if there is no time, and no message that tells its kind in its first word.
+ */
+export function parseRfc3164(
+  text: string,
+  start: number,
+  hasPri: boolean,
+  times: TimestampOptions,
+  isStripped: boolean,
+): SyslogBody | undefined {
+  const at = skipSpaces(text, start);
+  const time = readLineTime(text, at, hasPri, times);
+  if (time !== undefined) {
+    const end = text.charCodeAt(time.end) === COLON ? time.end + 1 : time.end;
+    const isIso = text.charCodeAt(at + 4) === DASH;
+    return body(text, rfc3339(time), readNames(text, end, times), isIso, isStripped);
+  }
+  if (!hasPri) return undefined;
+  const cisco = readCiscoStart(text, at, times);
+  if (cisco !== undefined) {
+    const names = { hostname: cisco.hostname, tag: undefined, isEnded: true, end: cisco.time.end };
+    return body(text, rfc3339(cisco.time), names, false, isStripped);
+  }
+  if (!isAt(PAYLOAD, text, at) && !isAt(CISCO_TAG, text, at)) return undefined;
+  const names = { hostname: undefined, tag: undefined, isEnded: false, end: at };
+  return body(text, undefined, names, false, isStripped);
+}
+
+function isAt(pattern: RegExp, text: string, at: number): boolean {
+  pattern.lastIndex = at;
+  return pattern.test(text);
+}
+
+/** The time of a line, with nothing but a colon glued to it. */
+function readLineTime(
+  text: string,
+  at: number,
+  hasPri: boolean,
+  times: TimestampOptions,
+): WrittenTime | undefined {
+  // Times of web servers, and without `<PRI>` a date, a blank and a time: the lines of other logs.
+  if (text.charCodeAt(at + 2) === SLASH) return undefined;
+  if (text.charCodeAt(at + 4) === DASH && text.charCodeAt(at + 10) === BLANK && !hasPri) {
+    return undefined;
+  }
+  const time = readTime(text, at, times);
+  if (time === undefined) return undefined;
+  const end = text.charCodeAt(time.end) === COLON ? time.end + 1 : time.end;
+  return end === text.length || text.charCodeAt(end) === BLANK ? time : undefined;
+}
+
+/** `123: host: *Mar  1 18:46:11.123 UTC`, behind which there is a colon. */
+function readCiscoStart(
+  text: string,
+  at: number,
+  times: TimestampOptions,
+): { readonly time: WrittenTime; readonly hostname: string | undefined } | undefined {
+  CISCO_START.lastIndex = at;
+  const start = CISCO_START.exec(text);
+  const time = start === null ? undefined : readTime(text, at + start[0].length, times);
+  if (time === undefined) return undefined;
+  const hostname = start![1];
+  const zoned = inZoneBehind(text, time);
+  if (text.charCodeAt(zoned.end) === COLON) return { time: zoned, hostname };
+  return text.charCodeAt(time.end) === COLON ? { time, hostname } : undefined;
+}
+
+/** One blank stands before each name; a second one means that the name is missing. */
+function readNames(text: string, start: number, times: TimestampOptions): Names {
+  const hostAt = start + 1;
+  if (!isName(text, start) || (text.charCodeAt(hostAt) === OPEN_BRACKET && !isIpv6(text, hostAt))) {
+    return { hostname: undefined, tag: undefined, isEnded: false, end: start };
+  }
+  const wordAt = wordEnd(text, hostAt);
+  const colon = tagColon(text, hostAt, wordAt);
+  if (colon > 0) {
+    return { hostname: undefined, tag: text.slice(hostAt, colon), isEnded: true, end: colon };
+  }
+  const isEnded = text.charCodeAt(wordAt - 1) === COLON;
+  const hostEnd = isEnded ? wordAt - 1 : wordAt;
+  const hostname = text.slice(hostAt, hostEnd);
+  if (isEnded || !isName(text, hostEnd) || text.charCodeAt(hostEnd + 1) === OPEN_BRACKET) {
+    return isTag(hostname)
+      ? { hostname: undefined, tag: hostname, isEnded, end: hostEnd }
+      : { hostname, tag: undefined, isEnded, end: hostEnd };
+  }
+  const tagEnd = endOfTag(text, hostEnd + 1);
+  if (isDigit(text.charCodeAt(hostEnd + 1))) {
+    const relayed = readCiscoStart(text, hostEnd + 1, times);
+    if (relayed !== undefined) {
+      return { hostname, tag: undefined, isEnded: true, end: relayed.time.end };
+    }
+  }
+  return {
+    hostname,
+    tag: text.slice(hostEnd + 1, tagEnd),
+    isEnded: text.charCodeAt(tagEnd) === COLON,
+    end: tagEnd,
+  };
+}
+
+/** Whether the one blank at `at` is followed by what may be a name. */
+function isName(text: string, at: number): boolean {
+  if (text.charCodeAt(at) !== BLANK) return false;
+  const code = text.charCodeAt(at + 1);
+  switch (code) {
+    case COLON:
+    case OPEN_BRACE:
+      return false;
+    case PERCENT:
+      return !isAt(CISCO_TAG, text, at + 1);
+    case DASH:
+    case LOWER_L:
+      return !isAt(REPEATED, text, at + 1);
+    case UPPER_C:
+    case UPPER_L:
+      return !isAt(PAYLOAD, text, at + 1);
+    default:
+      return at + 1 < text.length && !isBlank(code);
+  }
+}
+
+function isIpv6(text: string, at: number): boolean {
+  return isAt(IPV6_HOST, text, at);
+}
+
+/** Where the colon of a `name[pid]:` stands to which the message is glued; -1 in other words. */
+function tagColon(text: string, start: number, end: number): number {
+  const close = text.indexOf("]", start);
+  if (close < 0 || close >= end || text.charCodeAt(close + 1) !== COLON) return -1;
+  return isTag(text.slice(start, close + 1)) ? close + 1 : -1;
+}
+
+function endOfTag(text: string, at: number): number {
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === COLON || isBlank(code)) break;
+    at++;
+  }
+  return at;
+}
+
+/** No host is called like that. */
+function isTag(word: string): boolean {
+  return word.endsWith("]") && /^[^\s:[\]]+\[\d+\]$/.test(word);
+}
+
+const NO_FIELDS: StructuredFields = [];
+
+function body(
+  text: string,
+  timestamp: string | undefined,
+  names: Names,
+  isIso: boolean,
+  isStripped: boolean,
+): SyslogBody {
+  const { hostname, tag } = names;
+  let at = behindTag(text, names.end);
+  let appname = tag;
+  let procid: string | undefined;
+  let isEnded = names.isEnded;
+  if (tag === undefined) {
+    if (text.charCodeAt(at) === PERCENT && isAt(CISCO_TAG, text, at)) {
+      isEnded = true;
+      appname = text.slice(at, CISCO_TAG.lastIndex);
+      at = behindTag(text, CISCO_TAG.lastIndex);
+    }
+  } else if (tag.endsWith("]")) {
+    const open = tag.lastIndexOf("[");
+    if (open > 0 && tag.indexOf("]") === tag.length - 1) {
+      appname = tag.slice(0, open);
+      procid = processId(tag.slice(open + 1, -1));
+    }
+  }
+  const data = text.charCodeAt(at) === OPEN_BRACKET ? structuredData(text, at, false) : undefined;
+  const message = messageText(text, data?.end ?? at, isStripped);
+  const isCertain = appname === undefined
+    ? isAt(REPEATED, message, 0) || DASHED_TAG.test(message)
+    : !isIso || isEnded || procid !== undefined;
+  return {
+    timestamp,
+    hostname,
+    appname,
+    procid,
+    msgid: undefined,
+    structured: data?.fields ?? NO_FIELDS,
+    message,
+    isCertain,
+  };
+}
+
+/** Behind blanks, a colon and blanks. */
+function behindTag(text: string, start: number): number {
+  const at = skipSpaces(text, start);
+  return text.charCodeAt(at) === COLON ? skipSpaces(text, at + 1) : at;
+}
