@@ -99,9 +99,10 @@ export const SSHD: PatternTable = {
     {
       name: "ssh_closed",
       regex:
-        /^Connection (?:closed|reset) by (?:(?:invalid|authenticating) user (.*) )?(\S+?)(?: port (\d+))?$/s,
+        /^Connection (?:closed|reset) by (?:(?:invalid|authenticating) user (.*) )?(\S+) port (\d+)$/s,
       fields: ["User", "SourceIp", "SourcePort"],
     },
+    { name: "ssh_closed", regex: /^Connection (?:closed|reset) by (\S+)$/, fields: ["SourceIp"] },
     {
       name: "ssh_connected",
       regex: /^Connection from (\S+) port (\d+)(?: on (\S+) port (\d+))?(?: rdomain .*)?$/s,
