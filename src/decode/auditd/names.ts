@@ -41,6 +41,8 @@ const O_TRUNC = 0x200;
 const CURRENT_DIRECTORY = /^(?:f{8})?ffffff9c$/;
 /** A connection that is on its way: `EINPROGRESS`, by number or by name. */
 const IN_PROGRESS: ReadonlySet<string> = new Set(["-115", "EINPROGRESS"]);
+/** `PATH_MAX` of Linux; a working directory is no longer. */
+const MAX_PATH = 4096;
 /** What stands where there is no value. */
 const NOTHING: ReadonlySet<string> = new Set(["?", "(null)", "(none)", "(unset)", ""]);
 
@@ -159,7 +161,8 @@ function pathsOf(
     const descriptor = call?.fields.get(argument);
     return descriptor !== undefined && !CURRENT_DIRECTORY.test(descriptor);
   });
-  const base = cwd?.startsWith("/") && !isElsewhere ? cwd : undefined;
+  const isUsable = cwd !== undefined && cwd.startsWith("/") && cwd.length <= MAX_PATH;
+  const base = isUsable && !isElsewhere ? cwd : undefined;
   const paths: Path[] = [];
   for (const { type, fields } of records) {
     const name = type === "PATH" ? fields.get("name") : undefined;

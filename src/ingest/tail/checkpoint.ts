@@ -4,6 +4,7 @@
  * It is written with every batch, so keys are short, what has its default is left out, and the text
  * of a file that has not moved is used again.
  */
+import type { AuditHeld } from "./audit_lines.ts";
 import type { Stretch } from "./fingerprint.ts";
 
 /** Contents that have been read and are gone from the files, kept per origin whatever their age. */
@@ -12,6 +13,8 @@ const KEPT_KNOWN = 4;
 const MAX_KNOWN = 64;
 /** Contents written this close to the newest one are kept as well. */
 export const SLACK_MS = 60_000;
+/** Open audit events of a content; the joiner has no more. */
+const MAX_FIRSTS = 1000;
 /** Entries of a position that are read at all; far above what a machine has in logs. */
 const MAX_ENTRIES = 100_000;
 
@@ -39,6 +42,8 @@ export interface Checkpoint {
   readonly partial: Partial | undefined;
   /** Where `multiline: json` stands inside a line: characters to skip, and whether in an array. */
   readonly json: { readonly skip: number; readonly inArray: boolean } | undefined;
+  /** Which of the lines from `offset` on have become part of records, where audit records are joined. */
+  readonly audit?: AuditHeld;
   /** Since when no file with this content has been found. Unix milliseconds. */
   readonly goneMs: number | undefined;
 }
@@ -88,6 +93,7 @@ export function formatCheckpoint(one: Checkpoint): string {
     m: Math.trunc(one.mtimeMs),
     l: one.partial === undefined ? undefined : formatPartial(one.partial),
     j: one.json === undefined ? undefined : [one.json.skip, one.json.inArray ? 1 : 0],
+    a: one.audit === undefined ? undefined : [one.audit.until, ...one.audit.firsts],
     g: one.goneMs,
   });
 }
@@ -169,7 +175,7 @@ function toCheckpoint(data: unknown): Checkpoint | undefined {
   const { p = known.origin, d, i, x, l, j, g } = data;
   if (typeof p !== "string" || !isDecimal(d) || !isDecimal(i)) return undefined;
   if (g !== undefined && !isCount(g)) return undefined;
-  const partial = toPartial(l), json = toPair(j);
+  const partial = toPartial(l), json = toPair(j), audit = toAudit(data["a"]);
   const { size: offset, ...rest } = known;
   return {
     ...rest,
@@ -181,6 +187,7 @@ function toCheckpoint(data: unknown): Checkpoint | undefined {
     partial,
     json: json === undefined ? undefined : { skip: json[0], inArray: json[1] === 1 },
     goneMs: g,
+    ...(audit === undefined ? {} : { audit }),
   };
 }
 
@@ -207,6 +214,13 @@ function toPartial(data: unknown): Partial | undefined {
   return isCount(end) && isCount(chars) && typeof stamp === "string"
     ? { end, chars, stamp }
     : undefined;
+}
+
+function toAudit(data: unknown): AuditHeld | undefined {
+  if (!Array.isArray(data) || data.length > MAX_FIRSTS + 1) return undefined;
+  const [until, ...firsts] = data as unknown[];
+  if (!isCount(until) || !firsts.every(isCount)) return undefined;
+  return { until, firsts };
 }
 
 function toPair(data: unknown): readonly [number, unknown] | undefined {

@@ -191,10 +191,11 @@ export class Follower {
 
   #text(generation: Generation): string {
     const checkpoint = generation.checkpoint();
-    const { offset, path, mtimeMs, partial, head, tail, goneMs, ino, isOrphan, json } = checkpoint;
+    const { offset, path, mtimeMs, partial, head, tail, goneMs, ino, isOrphan, json, audit } =
+      checkpoint;
     const key =
       `${offset}/${path}/${mtimeMs}/${partial?.end}/${head.length}/${tail.end}/${goneMs}/` +
-      `${ino}/${isOrphan}/${json?.skip}/${json?.inArray}`;
+      `${ino}/${isOrphan}/${json?.skip}/${json?.inArray}/${audit?.until}/${audit?.firsts.join()}`;
     const known = this.#texts.get(generation);
     if (known?.key === key) return known.text;
     const text = formatCheckpoint(checkpoint);

@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import { basename } from "node:path";
 import type { EventBatch } from "../../runtime/plugin.ts";
 import type { FileSourceSettings } from "../../runtime/settings.ts";
+import { AuditOrigins } from "./audit_lines.ts";
 import type { Position } from "./checkpoint.ts";
 import { openContent } from "./content.ts";
 import { type Candidate, Discovery, factsOf } from "./discover.ts";
@@ -38,6 +39,9 @@ const LAST_BACKOFF_MS = 60_000;
 const MAX_SCANS = 20;
 /** A rotated file that cannot be read (a damaged archive) is given up. */
 const GIVE_UP_MS = 600_000;
+
+/** Formats of sources whose audit records are joined without being asked for. */
+const AUDIT_FORMATS: ReadonlySet<string> = new Set(["auto", "auditd"]);
 
 /** A file that cannot be read, or can again. */
 export interface FileProblem {
@@ -120,6 +124,9 @@ export class Following {
         buffer: Buffer.allocUnsafe(Math.max(MIN_BUFFER, maxLineBytes + 4) + 2 * TAIL_BYTES),
         encoding: settings.encoding,
         multiline: settings.multiline,
+        joinsAudit: settings.multiline === undefined &&
+          AUDIT_FORMATS.has(settings.format ?? "auto"),
+        auditOrigins: new AuditOrigins(counts),
         maxLineBytes,
         counts,
         emit: (event) => this.#emit(event),
@@ -350,9 +357,8 @@ export class Following {
     for (const one of [...this.#follower.generations]) {
       const quietMs = nowMs - one.grownMs;
       try {
-        const isJoined = this.#settings.multiline !== undefined;
         if (one.hasPartial && one.content !== undefined) {
-          if (quietMs >= (isJoined ? heldMs : partialMs)) {
+          if (quietMs >= (one.isJoined ? heldMs : partialMs)) {
             await one.givePartial(false);
             this.#isMoved = true;
           }

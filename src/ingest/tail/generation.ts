@@ -8,6 +8,8 @@
  */
 import { Buffer } from "node:buffer";
 import { detectEncoding, type Encoding, leadingNuls, unitOf } from "../../decode/encoding.ts";
+import { isAudit } from "../../decode/auditd/event.ts";
+import type { Multiline } from "../../runtime/settings.ts";
 import type { Checkpoint, Known } from "./checkpoint.ts";
 import { type Content, PackedContent, PlainContent } from "./content.ts";
 import { LineBlock, lineEnd, type LineTarget } from "./encoding.ts";
@@ -19,6 +21,7 @@ import { FileEvent, NamedEvent, type ReadContext, type ReadOutcome } from "./rec
 import type { Packing } from "./rotated.ts";
 
 const LF = 10;
+const AUDITD: Multiline = { kind: "auditd" };
 /** One read; fits the processor's cache. */
 const BLOCK_BYTES = 256 << 10;
 
@@ -93,10 +96,9 @@ export class Generation implements LineTarget {
       this.#expected = { head: from.head, tail: from.tail };
       this.isOrphan = from.isOrphan;
     }
-    if (context.multiline !== undefined) {
-      const emit = this.#emitJoined.bind(this);
-      this.#joiner = makeJoiner(context.multiline, emit, context.counts, from?.json);
-    }
+    const { multiline, joinsAudit } = context;
+    if (multiline !== undefined) this.#joiner = this.#makeJoiner(multiline, from);
+    else if (joinsAudit && from?.audit !== undefined) this.#joiner = this.#makeJoiner(AUDITD, from);
   }
 
   static resume(context: ReadContext, from: Checkpoint, packing: Packing | undefined): Generation {
@@ -142,6 +144,11 @@ export class Generation implements LineTarget {
     return this.#block !== undefined;
   }
 
+  /** Lines are joined, at least some of them. */
+  get isJoined(): boolean {
+    return this.#joiner !== undefined;
+  }
+
   get hasHeld(): boolean {
     return this.#joiner?.held.offset !== undefined;
   }
@@ -160,7 +167,9 @@ export class Generation implements LineTarget {
 
   checkpoint(): Checkpoint {
     const held = this.#joiner?.held;
-    const offset = held?.offset ?? this.#block?.offset ?? this.#offset;
+    const taken = this.#block?.offset ?? this.#offset;
+    const offset = held?.offset ?? taken;
+    const audit = held?.audit;
     const hasJson = held !== undefined && (held.skip > 0 || held.inArray);
     return {
       origin: this.origin,
@@ -178,6 +187,7 @@ export class Generation implements LineTarget {
       partial: this.#partial,
       json: hasJson ? { skip: held.skip, inArray: held.inArray } : undefined,
       goneMs: this.goneMs,
+      ...(audit === undefined ? {} : { audit: { ...audit, until: audit.until ?? taken } }),
     };
   }
 
@@ -303,11 +313,17 @@ export class Generation implements LineTarget {
         // Nothing but the line end came: this is what was given out before.
         if (text.length === partial.chars) return;
       }
-      if (text !== "") {
+      if (!this.#isPartial && this.#isAudit(text)) {
+        this.#joiner ??= this.#makeJoiner(AUDITD);
+        this.#joiner.line(text, offset, end);
+      } else if (text !== "") {
         const id = `${partial.stamp}:${offset}`;
         this.#context.emit(new NamedEvent(text, this.lineage, id));
       }
     } else if (this.#joiner !== undefined) {
+      this.#joiner.line(text, offset, end);
+    } else if (this.#isAudit(text)) {
+      this.#joiner = this.#makeJoiner(AUDITD);
       this.#joiner.line(text, offset, end);
     } else {
       if (text !== "") this.#context.emit(new FileEvent(text, this.lineage, offset, end));
@@ -317,6 +333,17 @@ export class Generation implements LineTarget {
   close(): void {
     this.content?.close();
     this.content = undefined;
+  }
+
+  #isAudit(text: string): boolean {
+    return this.#context.joinsAudit && isAudit(text);
+  }
+
+  #makeJoiner(multiline: Multiline, from?: Checkpoint): Joiner {
+    const { counts, auditOrigins } = this.#context;
+    const emit = this.#emitJoined.bind(this);
+    const audit = { joiner: auditOrigins.of(this.origin), held: from?.audit };
+    return makeJoiner(multiline, emit, counts, from?.json, audit);
   }
 
   #emitJoined(text: string, offset: number, end: number, char: number): void {

@@ -5,8 +5,10 @@
  * lines and of bytes, count the same when a file is read again; the third, the time after which an
  * unfinished event is given out, does not, so a record is named by where its first line stands.
  */
+import type { AuditJoiner } from "../../decode/auditd/join.ts";
 import { compileRegex } from "../../engine/regex/compile.ts";
 import type { Multiline } from "../../runtime/settings.ts";
+import { type AuditHeld, auditJoiner, AuditLines, type AuditPlace } from "./audit_lines.ts";
 import type { LineTarget } from "./encoding.ts";
 import { JsonJoiner } from "./multiline_json.ts";
 
@@ -31,6 +33,8 @@ export interface Held {
   readonly skip: number;
   /** Inside an array at the top of a JSON text. */
   readonly inArray: boolean;
+  /** Of audit records: `until` is missing if all lines that were taken count. */
+  readonly audit?: { readonly until: number | undefined; readonly firsts: readonly number[] };
 }
 
 /** Joins the lines it is given. */
@@ -47,6 +51,7 @@ export interface JoinCounts {
 
 /**
  * @param from What an earlier joiner held when the position was taken.
+ * @param audit For audit records: what the contents of an origin share, and what was held of them.
  * @throws {RegexError} for a pattern that cannot be used.
  */
 export function makeJoiner(
@@ -54,6 +59,7 @@ export function makeJoiner(
   onJoined: OnJoined,
   counts: JoinCounts,
   from?: { readonly skip: number; readonly inArray: boolean },
+  audit: { readonly joiner?: AuditJoiner<AuditPlace>; readonly held?: AuditHeld | undefined } = {},
 ): Joiner {
   switch (multiline.kind) {
     case "indent":
@@ -68,6 +74,8 @@ export function makeJoiner(
     }
     case "json":
       return new JsonJoiner(onJoined, counts, from);
+    case "auditd":
+      return new AuditLines(audit.joiner ?? auditJoiner(counts), onJoined, audit.held);
   }
 }
 

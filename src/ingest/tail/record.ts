@@ -6,6 +6,7 @@ import type { RawEvent } from "../../runtime/plugin.ts";
 import type { Multiline } from "../../runtime/settings.ts";
 import type { Encoding } from "../../decode/encoding.ts";
 import type { TextCounts } from "./encoding.ts";
+import type { AuditOrigins } from "./audit_lines.ts";
 import type { Lineage } from "./fingerprint.ts";
 import type { Generation } from "./generation.ts";
 import type { JoinCounts } from "./multiline.ts";
@@ -54,6 +55,9 @@ export interface ReadContext {
   readonly buffer: Buffer;
   readonly encoding: Encoding | undefined;
   readonly multiline: Multiline | undefined;
+  /** Audit records are joined wherever they appear, although `multiline` does not say so. */
+  readonly joinsAudit: boolean;
+  readonly auditOrigins: AuditOrigins;
   readonly maxLineBytes: number;
   readonly counts: TextCounts & JoinCounts;
   emit(event: FileEvent): void;
