@@ -68,8 +68,8 @@ const EQUALS = 61;
 const BACKSLASH = 92;
 
 /**
- * `key=value …`, where values may hold blanks: a key is the word before a `=` that no backslash
- * escapes.
+ * `key=value …`, where values may hold blanks: a key is what stands between the last blank and a `=`
+ * that no backslash escapes.
  */
 function parseExtension(text: string): Pairs {
   const fields: (readonly [string, string])[] = [];
@@ -82,22 +82,23 @@ function parseExtension(text: string): Pairs {
     if (code === SPACE) lastSpace = at;
     else if (code === BACKSLASH) at++;
     else if (code === EQUALS) {
-      if (key === undefined) key = extension.slice(from, at).trim();
-      else if (lastSpace < from) {
-        fields.push([key, unescapeValue(extension.slice(from, at))]);
-        key = "";
-      } else {
-        fields.push([key, unescapeValue(extension.slice(from, lastSpace).trim())]);
-        key = extension.slice(lastSpace + 1, at);
+      const isSpaced = lastSpace >= from;
+      if (key !== undefined) {
+        fields.push([key, valueText(extension, from, isSpaced ? lastSpace : at)]);
       }
+      // A value without a blank leaves the `=` behind it no key.
+      key = key === undefined || isSpaced
+        ? extension.slice(isSpaced ? lastSpace + 1 : from, at)
+        : "";
       from = at + 1;
     }
   }
-  if (key !== undefined) fields.push([key, unescapeValue(extension.slice(from))]);
+  if (key !== undefined) fields.push([key, valueText(extension, from, extension.length)]);
   return fields;
 }
 
-function unescapeValue(text: string): string {
+function valueText(extension: string, from: number, to: number): string {
+  const text = extension.slice(from, to).trim();
   if (!text.includes("\\")) return text;
   return text.replace(
     /\\([=\\nr])/g,

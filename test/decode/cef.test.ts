@@ -33,11 +33,12 @@ const EXTENSIONS: readonly (readonly [text: string, fields: Readonly<Record<stri
   ["msg=Rücken ü=x", { msg: "Rücken", ü: "x" }], // 45
   [String.raw`msg=one\ntwo\r\three\|`, { msg: "one\ntwo\r\\three\\|" }],
   [String.raw`a=x\\ b=\\\=y`, { a: "x\\", b: "\\=y" }],
-  ["a=  x   b=  y  ", { a: "x", b: "  y" }], // The last piece is wholly value.
+  ["a=  x   b=  y  ", { a: "x", b: "y" }],
+  ["free text src=1 dst=2", { src: "1", dst: "2" }],
   ["a=1\tb=2", { a: "1\tb", "": "2" }], // Only a blank separates.
   ["a= b=2", { a: "", b: "2" }],
   ["a=b|c d=|", { a: "b|c", d: "|" }],
-  ["a =1 b=2", { a: "1", b: "2" }],
+  ["a =1 b=2", { "": "1", b: "2" }],
   ["a=1 =2", { a: "1", "": "2" }],
   ["a=x\\", { a: "x\\" }],
 ];
