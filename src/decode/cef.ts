@@ -6,10 +6,11 @@
 import type { LogEvent } from "../event/event.ts";
 import { DecodeError } from "./errors.ts";
 import { FlatEvent } from "./flat_event.ts";
-import { joinHeader, type Pairs, splitHeader } from "./key_value.ts";
+import { hiddenFields, type Pairs, splitHeader } from "./key_value.ts";
 
 const MARK = "CEF:";
 const HEADER_NAMES = [
+  "cef_version",
   "deviceVendor",
   "deviceProduct",
   "deviceVersion",
@@ -17,7 +18,8 @@ const HEADER_NAMES = [
   "name",
   "severity",
 ] as const;
-const HEADER_PIPES = 1 + HEADER_NAMES.length;
+const HEADER_PIPES = HEADER_NAMES.length;
+const HEADER: ReadonlySet<string> = new Set(HEADER_NAMES);
 /** Versions are unsigned numbers of 32 bits. */
 const MAX_VERSION = 0xffff_ffff;
 
@@ -47,11 +49,13 @@ export function decodeCef(line: string): LogEvent {
       `Cannot decode CEF: the header has ${parts.length - 1} of ${HEADER_PIPES} pipes`,
     );
   }
-  const header = [
-    ["cef_version", version(parts[0]!)] as const,
-    ...HEADER_NAMES.map((name, index) => [name, parts[index + 1]!] as const),
-  ];
-  return new FlatEvent(withLabels(joinHeader("cef", header, parseExtension(line.slice(end)))));
+  const extension = parseExtension(line.slice(end));
+  const header: Pairs = HEADER_NAMES.map((name, index) =>
+    [name, index === 0 ? version(parts[0]!) : parts[index]!] as const
+  );
+  const opened = hiddenFields("cef", HEADER, extension);
+  addLabelled(extension, opened);
+  return new FlatEvent(header.concat(extension), opened);
 }
 
 function version(text: string): string {
@@ -109,27 +113,35 @@ function valueText(extension: string, from: number, to: number): string {
 /** A custom field is `cs1`, its label `cs1Label`. */
 const CUSTOM_LABEL =
   /^((?:cs|cn|cfp|c6a|deviceCustomDate|flexString|flexDate|flexNumber)\d+)Label$/;
+const LABEL = "Label";
 
 /**
- * Adds custom fields under their labels.
+ * Adds custom fields under their labels, of two with one label the first.
  *
- * A label cannot take the place of a field that the event has, or a log could make its address
- * another one.
+ * An event's own fields count more than what is added: by a label no log can give another address.
  */
-function withLabels(fields: Pairs): Pairs {
-  let byName: Map<string, string> | undefined;
-  const added: (readonly [string, string])[] = [];
-  for (const [name, label] of fields) {
-    const custom = name.endsWith("Label") ? CUSTOM_LABEL.exec(name)?.[1] : undefined;
-    if (custom === undefined || label === "") continue;
-    if (byName === undefined) {
-      byName = new Map();
-      for (const [key, text] of fields) if (!byName.has(key)) byName.set(key, text);
-    }
-    const text = byName.get(custom);
-    if (text === undefined || byName.has(label)) continue;
-    byName.set(label, text);
+function addLabelled(extension: Pairs, added: (readonly [name: string, text: string])[]): void {
+  let custom: Map<string, string> | undefined;
+  let taken: Set<string> | undefined;
+  for (const [name, label] of extension) {
+    const key = name.endsWith(LABEL) ? CUSTOM_LABEL.exec(name)?.[1] : undefined;
+    if (key === undefined || label === "") continue;
+    const text = (custom ??= customFields(extension)).get(key);
+    if (text === undefined || (taken ??= new Set()).has(label)) continue;
+    taken.add(label);
     added.push([label, text]);
   }
-  return added.length === 0 ? fields : [...fields, ...added];
 }
+
+/** Fields whose names end in a digit; of a name that stands twice the first. */
+function customFields(extension: Pairs): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (const [name, text] of extension) {
+    const last = name.charCodeAt(name.length - 1);
+    if (last >= DIGIT_0 && last <= DIGIT_9 && !fields.has(name)) fields.set(name, text);
+  }
+  return fields;
+}
+
+const DIGIT_0 = 48;
+const DIGIT_9 = 57;

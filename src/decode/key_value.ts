@@ -1,8 +1,6 @@
 /**
- * What CEF and LEEF share: a header between pipes, and fields that the header's names hide.
+ * What CEF and LEEF share: a header between pipes, and fields that its names hide.
  */
-import { RAW_FIELD } from "./flat_event.ts";
-
 /** Names and texts in the order of a line. */
 export type Pairs = readonly (readonly [name: string, text: string])[];
 
@@ -41,17 +39,17 @@ function unescapeHeader(text: string): string {
 }
 
 /**
- * Header and extension as one list. The header comes first and so hides an extension of the same
- * name, which is given once more under `<format>.ext.<name>`.
- *
- * @param header Fields of fixed names.
+ * What the names of a header hide: fields of `extension` that have one of them, each under
+ * `<format>.ext.<name>`.
  */
-export function joinHeader(format: "cef" | "leef", header: Pairs, extension: Pairs): Pairs {
-  const fields = [...header, ...extension];
+export function hiddenFields(
+  format: "cef" | "leef",
+  header: ReadonlySet<string>,
+  extension: Pairs,
+): (readonly [name: string, text: string])[] {
+  const hidden: (readonly [string, string])[] = [];
   for (const [name, text] of extension) {
-    if (name !== RAW_FIELD && header.some(([taken]) => taken === name)) {
-      fields.push([`${format}.ext.${name}`, text]);
-    }
+    if (header.has(name)) hidden.push([`${format}.ext.${name}`, text]);
   }
-  return fields;
+  return hidden;
 }

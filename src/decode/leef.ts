@@ -6,7 +6,7 @@
 import type { LogEvent } from "../event/event.ts";
 import { DecodeError } from "./errors.ts";
 import { FlatEvent, RAW_FIELD } from "./flat_event.ts";
-import { joinHeader, type Pairs, splitHeader } from "./key_value.ts";
+import { hiddenFields, type Pairs, splitHeader } from "./key_value.ts";
 
 const MARK = "LEEF:";
 const HEADER_NAMES = [
@@ -16,6 +16,7 @@ const HEADER_NAMES = [
   "deviceVersion",
   "eventId",
 ] as const;
+const HEADER: ReadonlySet<string> = new Set(HEADER_NAMES);
 const TAB = "\t";
 
 /** Whether `text` begins as LEEF does. */
@@ -56,13 +57,13 @@ export function decodeLeef(line: string): LogEvent {
       `Cannot decode LEEF: version ${shown} is no number`,
     );
   }
-  const header = HEADER_NAMES.map((name, index) =>
+  const header: Pairs = HEADER_NAMES.map((name, index) =>
     [name, index === 0 ? version : parts[index]!] as const
   );
   const attributes = parseInt(version, 10) < 2
     ? parseAttributes(line.slice(end), undefined)
     : parseWithDelimiter(line.slice(end));
-  return new FlatEvent(joinHeader("leef", header, attributes));
+  return new FlatEvent(header.concat(attributes), hiddenFields("leef", HEADER, attributes));
 }
 
 /** The longest way to write a delimiter, `0x` and four digits, and its pipe. */

@@ -150,10 +150,13 @@ for (const [text, added] of LABELS) {
     for (const [name, value] of Object.entries(added)) {
       assert.equal(event.get(internField(name)), value);
     }
-    const written = text.match(/\w+(?==)/g)!.length;
-    const names = event.topKeys!()!.slice(Object.keys(HEADER).length + written);
-    assert.deepEqual(names, Object.keys(added));
+    const written = [...text.matchAll(/(\w+)=(.*?)(?= \w+=|$)/g)].map((match) =>
+      [match[1]!, match[2]!] as const
+    );
+    const names = Object.fromEntries(written);
+    assert.deepEqual(event.toValue(), { ...HEADER, ...names, ...added });
     if (text.includes("forged")) assert.equal(event.get(internField("deviceVendor")), "Sec");
+    if (text.includes("6.6.6.6")) assert.equal(event.get(internField("src")), "1.2.3.4");
   });
 }
 
