@@ -1,30 +1,36 @@
 /**
  * The events of one input, in its order: `picket eval` and `picket explain`.
  *
- * What the input is shows in its first bytes: EVTX, JSON one event a line, or JSON in any other
- * arrangement, each plain or gzipped.
+ * What the input is shows in its first bytes: EVTX, JSON one event a line or in any other
+ * arrangement, or lines of any other log, each plain or packed.
  */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import process from "node:process";
 import { EvtxDecoder } from "../src/decode/evtx/decoder.ts";
 import { isEvtx } from "../src/decode/evtx/file_header.ts";
-import { DecodeError } from "../src/decode/errors.ts";
-import { decodeJson } from "../src/decode/json.ts";
-import { JsonStream } from "../src/decode/json_stream.ts";
-import { LineSplitter } from "../src/decode/line_splitter.ts";
 import { PicketError } from "../src/event/errors.ts";
 import type { LogEvent } from "../src/event/event.ts";
-import { gunzipBlocks, isGzip, readBlocks } from "../src/ingest/blocks.ts";
+import { PACKING_BYTES, packingIn, readBlocks, unpackBlocks } from "../src/ingest/blocks.ts";
 import { readEvtxStream } from "../src/ingest/evtx_file.ts";
-import { jsonKind } from "./scan/inputs.ts";
+import type { InputOptions } from "../src/runtime/input_events.ts";
+import { EVTX_NAME, hasName, JSON_NAME } from "./scan/inputs.ts";
+import { HEAD_BYTES, type TextForm, textForm } from "./text_form.ts";
+import { TextReader, type TextSink } from "./text_reader.ts";
 
-/** Enough of the input to tell what it is. */
-const HEAD_BYTES = 4096;
 /** How much is read between two looks at the sink and at Ctrl-C: one chunk of EVTX. */
 const STEP_BYTES = 64 << 10;
-const BOM = "\uFEFF";
-/** A file of this name is EVTX or damaged, not lines of JSON. */
-const EVTX_NAME = /\.evtx(?:\.gz)?$/i;
+/** Records of an audit event are written at once, so nothing more of it will come after so long. */
+const IDLE_MS = 250;
+/** Longer texts are no path. */
+const MAX_PATH = 4096;
+/** Of text that looks like nothing else. */
+const PLAIN_FORM: TextForm = {
+  kind: "lines",
+  format: "auto",
+  expectsJson: false,
+  isAudit: false,
+  encoding: "utf-8",
+};
 
 /** The named input cannot be used at all. */
 export class EventInputError extends PicketError {
@@ -48,13 +54,18 @@ export interface EventPlace {
   /** From 1, events that could not be decoded included. */
   readonly number: number;
   readonly recordId?: bigint;
+  /** The line or JSON text; audit records of one event together. */
+  readonly text?: string;
 }
+
+/** `unparseable` is text that is not an event, `filter` an output that the filter could not make. */
+export type EventProblem = "evtx" | "unparseable" | "filter";
 
 export interface EventSink {
   /** `event` is valid until the call returns. */
   event(event: LogEvent, place: EventPlace): void;
   /** Something that is not an event, with its place in words. */
-  problem(place: string, message: string): void;
+  problem(kind: EventProblem, place: string, message: string): void;
   /** What has been read so far was delivered. Returns `false` when no more is wanted. */
   pause?(): boolean;
 }
@@ -62,7 +73,9 @@ export interface EventSink {
 export interface EventCounts {
   events: number;
   problems: number;
-  format: "json" | "evtx";
+  /** Lines with bytes that are not UTF-8, or with U+FFFD. */
+  replaced: number;
+  format: "text" | "evtx";
 }
 
 /** Reads the value of `--event`. */
@@ -75,23 +88,25 @@ export function eventInput(argument: string | undefined): EventInput {
 /**
  * Delivers every event of `input`.
  *
+ * @param options How text is read.
  * @param stdin Where `stdin` comes from.
- * @throws {EventInputError} If the input as a whole cannot be read, or inline text is not JSON.
+ * @throws {EventInputError} If the input as a whole cannot be read, or inline text cannot be meant.
  * Rejects with the reason of `signal`.
  */
 export async function readEvents(
   input: EventInput,
+  options: InputOptions,
   sink: EventSink,
   signal: AbortSignal,
   stdin: (signal: AbortSignal) => AsyncIterable<Uint8Array> = stdinBlocks,
 ): Promise<EventCounts> {
-  const reader = new EventReader(sink, signal);
+  const reader = new EventReader(options, sink, signal);
   switch (input.kind) {
     case "inline":
       reader.inline(input.text);
       break;
     case "stdin":
-      await reader.blocks(stdin(signal));
+      await reader.blocks(stdin(signal), "stdin", undefined);
       break;
     case "file":
       await readFile(input.path, reader, signal);
@@ -101,18 +116,19 @@ export async function readEvents(
 }
 
 async function readFile(path: string, reader: EventReader, signal: AbortSignal): Promise<void> {
-  let isFile: boolean;
+  let stat;
   try {
-    isFile = !statSync(path).isDirectory();
+    stat = statSync(path);
   } catch (cause) {
     throw new EventInputError("EVENT_NOT_FOUND", `Event file not found: ${path}`, { cause });
   }
-  if (!isFile) {
+  if (stat.isDirectory()) {
     const message = `Cannot read events: ${path} is a directory; use picket scan ${path}`;
     throw new EventInputError("EVENT_IO", message);
   }
   try {
-    await reader.blocks(readBlocks(path, 0, Infinity, signal), EVTX_NAME.test(path));
+    const modifiedMs = stat.isFile() ? stat.mtimeMs : undefined;
+    await reader.blocks(readBlocks(path, 0, Infinity, signal), path, modifiedMs);
   } catch (error) {
     signal.throwIfAborted();
     const system = error as { readonly code?: unknown; readonly message?: unknown };
@@ -139,118 +155,123 @@ async function* stdinBlocks(signal: AbortSignal): AsyncIterable<Uint8Array> {
 }
 
 class EventReader {
-  readonly counts: EventCounts = { events: 0, problems: 0, format: "json" };
+  readonly counts: EventCounts = { events: 0, problems: 0, replaced: 0, format: "text" };
   readonly #sink: EventSink;
   readonly #signal: AbortSignal;
-  #number = 0;
+  readonly #options: InputOptions;
   /** The sink wants no more; what is left of the last block is dropped. */
   #stopped = false;
 
-  constructor(sink: EventSink, signal: AbortSignal) {
+  constructor(options: InputOptions, sink: EventSink, signal: AbortSignal) {
+    this.#options = options;
     this.#sink = sink;
     this.#signal = signal;
   }
 
-  /** One event, or an array of them. */
+  /** One event or an array of them in JSON, or lines of another format. */
   inline(text: string): void {
-    try {
-      JSON.parse(text);
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      const hint = /^\s*[[{]/.test(text) ? "" : "; to read a file, write @FILE";
-      throw new EventInputError("EVENT_JSON", `Invalid JSON in --event: ${reason}${hint}`, {
-        cause,
-      });
-    }
-    if (!/^\s*[[{]/.test(text)) {
-      const message = "Invalid JSON in --event: an event must be an object";
-      throw new EventInputError("EVENT_JSON", message);
-    }
-    const stream = this.#jsonStream();
-    stream.push(text);
-    stream.end();
+    const bytes = new TextEncoder().encode(text);
+    const { format = "auto" } = this.#options;
+    const head = bytes.subarray(0, HEAD_BYTES);
+    const looksLike = textForm(head, format, false) ?? { ...PLAIN_FORM, format };
+    // A brace is meant as JSON even where the shell has eaten the quotes behind it.
+    const beginsAsJson = looksLike.expectsJson || /^\s*\{/.test(text);
+    const isJson = format === "json" || (format === "auto" && beginsAsJson);
+    if (isJson) checkInlineJson(text);
+    else if (format === "auto") checkNoFileName(text);
+    const form = isJson ? { ...looksLike, kind: "json" as const } : looksLike;
+    const reader = this.#reader({ ...form, encoding: "utf-8" }, Date.now());
+    reader.push(bytes);
+    this.#end(reader);
   }
 
-  async blocks(blocks: AsyncIterable<Uint8Array>, isNamedEvtx = false): Promise<void> {
-    const [packed, all] = await peek(blocks, (head) => head.length >= 2);
-    const unpacked = isGzip(packed) ? gunzipBlocks(copies(all)) : all;
-    const [head, rest] = await peek(
+  /** @param modifiedMs When the input was written; `undefined` while it still is. */
+  async blocks(
+    blocks: AsyncIterable<Uint8Array>,
+    path: string,
+    modifiedMs: number | undefined,
+  ): Promise<void> {
+    const [packed, all] = await peek(blocks, (head) => head.length >= PACKING_BYTES);
+    const packing = packingIn(packed);
+    const unpacked = packing === undefined ? all : unpackBlocks(copies(all), packing);
+    const [start, rest] = await peek(
       unpacked,
       (bytes) => bytes.includes(10) || bytes.length >= HEAD_BYTES,
     );
-    if (isNamedEvtx || isEvtx(head)) await this.#evtx(rest);
-    else await this.#json(jsonKind(head.subarray(0, HEAD_BYTES)), rest);
+    const head = start.subarray(0, HEAD_BYTES);
+    if (hasName(path, EVTX_NAME) || isEvtx(head)) {
+      await this.#evtx(rest);
+      return;
+    }
+    const form = textForm(head, this.#options.format ?? "auto", hasName(path, JSON_NAME));
+    if (form === undefined) {
+      throw new EventInputError("EVENT_IO", `Cannot read ${path}: neither EVTX nor text`);
+    }
+    await this.#text(form, rest, modifiedMs);
   }
 
   async #evtx(blocks: AsyncIterable<Uint8Array>): Promise<void> {
     this.counts.format = "evtx";
+    let number = 0;
     await readEvtxStream(
       this.#pausing(blocks),
       new EvtxDecoder(),
       (event) => {
         if (this.#stopped) return;
         this.counts.events++;
-        this.#sink.event(event, { number: ++this.#number, recordId: BigInt(event.recordId) });
+        this.#sink.event(event, { number: ++number, recordId: BigInt(event.recordId) });
       },
-      ({ offset, message }) => this.#problem(`byte ${offset}`, message),
+      ({ offset, message }) => this.#problem("evtx", `byte ${offset}`, message),
     );
     this.#sink.pause?.();
   }
 
-  async #json(kind: "lines" | "json", blocks: AsyncIterable<Uint8Array>): Promise<void> {
-    if (kind === "json") {
-      const stream = this.#jsonStream();
-      const decoder = new TextDecoder();
-      for await (const block of this.#pausing(blocks)) {
-        stream.push(decoder.decode(block, { stream: true }));
-      }
-      stream.push(decoder.decode());
-      stream.end();
-    } else {
-      let lines = 0;
-      const splitter = new LineSplitter({
-        line: (text) => {
-          lines++;
-          const line = lines === 1 && text.startsWith(BOM) ? text.slice(1) : text;
-          if (line.trim() !== "") this.#text(line, `line ${lines}`);
-        },
-        tooLong: (_offset, bytes) => {
-          lines++;
-          this.#problem(`line ${lines}`, `a line of ${bytes} bytes was skipped`);
-        },
-      });
-      for await (const block of this.#pausing(blocks)) splitter.push(block);
-      splitter.end();
+  async #text(
+    form: TextForm,
+    blocks: AsyncIterable<Uint8Array>,
+    modifiedMs: number | undefined,
+  ): Promise<void> {
+    const reader = this.#reader(form, modifiedMs ?? Date.now());
+    const flush = (): void => {
+      reader.flush();
+      this.#sink.pause?.();
+    };
+    const live = modifiedMs === undefined
+      ? idling(blocks, IDLE_MS, () => reader.isHolding, flush)
+      : blocks;
+    for await (const block of this.#pausing(live)) {
+      if (modifiedMs === undefined) reader.nowMs = Date.now();
+      reader.push(block);
     }
+    this.#end(reader);
     this.#sink.pause?.();
   }
 
-  #jsonStream(): JsonStream {
-    return new JsonStream({
-      value: (text, offset) => this.#text(text, `character ${offset}`),
-      problem: (message, offset) => this.#problem(`character ${offset}`, message),
-    });
+  #reader(form: TextForm, nowMs: number): TextReader {
+    const sink: TextSink = {
+      event: (event, { number, text }) => {
+        if (this.#stopped) return;
+        this.counts.events++;
+        this.#sink.event(event, { number, text });
+      },
+      problem: (reason, { line, offset }, message) => {
+        const place = form.kind === "json" ? `character ${offset}` : `line ${line}`;
+        const isFilter = reason.kind === "record" && reason.reason === "filter";
+        this.#problem(isFilter ? "filter" : "unparseable", place, message);
+      },
+    };
+    return new TextReader(form, { ...this.#options, nowMs }, sink, 0, () => this.#stopped);
   }
 
-  #text(text: string, place: string): void {
-    if (this.#stopped) return;
-    this.#number++;
-    let event: LogEvent;
-    try {
-      event = decodeJson(text);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.#problem(place, error.message);
-      return;
-    }
-    this.counts.events++;
-    this.#sink.event(event, { number: this.#number });
+  #end(reader: TextReader): void {
+    reader.end();
+    this.counts.replaced = reader.replaced;
   }
 
-  #problem(place: string, message: string): void {
+  #problem(kind: EventProblem, place: string, message: string): void {
     if (this.#stopped) return;
     this.counts.problems++;
-    this.#sink.problem(place, message);
+    this.#sink.problem(kind, place, message);
   }
 
   /** `blocks` in small steps, with a pause after what each of them held was delivered. */
@@ -266,6 +287,46 @@ class EventReader {
         this.#signal.throwIfAborted();
       }
     }
+  }
+}
+
+function checkInlineJson(text: string): void {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const hint = /^\s*[[{]/.test(text) ? "" : "; to read a file, write @FILE";
+    throw new EventInputError("EVENT_JSON", `Invalid JSON in --event: ${reason}${hint}`, { cause });
+  }
+  if (typeof value === "object" && value !== null) return;
+  throw new EventInputError("EVENT_JSON", "Invalid JSON in --event: an event must be an object");
+}
+
+/** A line that is the name of a file is hardly meant. */
+function checkNoFileName(text: string): void {
+  if (text.length > MAX_PATH || !existsSync(text)) return;
+  const message = `--event is the name of a file; to read it, write @${text}`;
+  throw new EventInputError("EVENT_JSON", message);
+}
+
+/** What `blocks` yields; `onIdle` is called when nothing has come for `ms` while something waits. */
+async function* idling(
+  blocks: AsyncIterable<Uint8Array>,
+  ms: number,
+  isWaiting: () => boolean,
+  onIdle: () => void,
+): AsyncIterable<Uint8Array> {
+  const iterator = blocks[Symbol.asyncIterator]();
+  try {
+    while (true) {
+      const timer = isWaiting() ? setTimeout(onIdle, ms) : undefined;
+      const next = await iterator.next().finally(() => clearTimeout(timer));
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await iterator.return?.();
   }
 }
 

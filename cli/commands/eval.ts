@@ -5,7 +5,14 @@ import { Command, Option } from "commander";
 import { RuleEngine } from "../../src/engine/engine.ts";
 import type { DetectionRule, Level, RuleCollection } from "../../src/sigma/rule.ts";
 import { type CliIo, EXIT, type ExitCode, useColor } from "../io.ts";
-import { type EventInput, eventInput, type EventSink, readEvents } from "../read_events.ts";
+import {
+  type EventCounts,
+  type EventInput,
+  eventInput,
+  type EventProblem,
+  type EventSink,
+  readEvents,
+} from "../read_events.ts";
 import { OUTPUT_FORMATS, type OutputFormat } from "../render/hits.ts";
 import { type MatchRenderer, matchRenderer } from "../render/matches.ts";
 import { count, painter, plural, safeText } from "../render/text.ts";
@@ -24,9 +31,10 @@ import {
   type TalkOptions,
   UsageError,
 } from "./common.ts";
+import { addInputOptions, type InputFlags, inputReading, inputSettings } from "./input_options.ts";
 
 /** What is typed. */
-export interface EvalOptions extends RuleOptions, EngineFlags, TalkOptions {
+export interface EvalOptions extends RuleOptions, EngineFlags, InputFlags, TalkOptions {
   readonly event?: string;
   readonly minLevel?: Level;
   readonly rule: readonly string[];
@@ -34,6 +42,7 @@ export interface EvalOptions extends RuleOptions, EngineFlags, TalkOptions {
   readonly pretty: boolean;
   readonly failOnDetection: boolean;
   readonly strict: boolean;
+  readonly failOnParseError: boolean;
   /** `false`: no summary line. */
   readonly stats: boolean;
 }
@@ -49,10 +58,13 @@ const EXAMPLES = `
 Examples:
   picket eval -e '{"Channel":"Security","EventID":1102}'
   picket eval -r rules/ -e @Security.evtx --output-format table
-  tail -f events.ndjson | picket eval -r rules/ --logsource product=linux
+  tail -f /var/log/auth.log | picket eval -r rules/
+  picket eval -e 'Oct 11 22:14:15 web sshd[7]: Failed password for root from 192.0.2.9 port 4711 ssh2'
+  curl -s https://logs.example/batch | picket eval --jq '.records[].event' --fail-on-parse-error
 
 Exit codes: 0 done, 1 something found (--fail-on-detection), 2 rules or the event not usable,
-3 wrong usage, 4 some input could not be read (--strict, or none could be), 130 interrupted.`;
+3 wrong usage, 4 some input could not be read (--fail-on-parse-error, --strict, or none could be),
+130 interrupted.`;
 
 export function evalCommand(io: CliIo, exit: (code: ExitCode) => void): Command {
   const command = new Command("eval")
@@ -61,7 +73,7 @@ export function evalCommand(io: CliIo, exit: (code: ExitCode) => void): Command 
       "Evaluates the events of --event, or of stdin, and prints each result as soon as it is\n" +
         "found, in the order of the input. For many files and a timeline, see picket scan.",
     )
-    .option("-e, --event <json|@file>", "the event, or a JSON or EVTX file; default: stdin");
+    .option("-e, --event <event|@file>", "JSON or a line of a log, or a file; default: stdin");
   addRuleOptions(command)
     .addOption(levelOption())
     .option("--rule <id|title>", "only this rule; repeat for more", collect, [])
@@ -72,7 +84,9 @@ export function evalCommand(io: CliIo, exit: (code: ExitCode) => void): Command 
     .option("--pretty", "indent JSON also when it is not for a terminal", false)
     .option("--fail-on-detection", "exit with 1 if something was found", false)
     .option("--strict", "exit with 2 if a rule could not be loaded, 4 for a bad line", false)
+    .option("--fail-on-parse-error", "exit with 4 if a line is not an event", false)
     .option("--no-stats", "no summary line");
+  addInputOptions(command);
   addEngineOptions(command);
   addTalkOptions(command);
   return command.addHelpText("after", EXAMPLES)
@@ -107,10 +121,11 @@ export async function runEval(
   }
 
   const input = eventInput(options.event);
+  const reading = inputReading(inputSettings(options));
   const evaluation = new Evaluation(rules, options, io);
   let interrupted = false;
   try {
-    await readEvents(input, evaluation, io.signal, stdin);
+    evaluation.counts = await readEvents(input, reading.options, evaluation, io.signal, stdin);
   } catch (error) {
     if (!io.signal.aborted) throw error;
     interrupted = true;
@@ -120,7 +135,8 @@ export async function runEval(
   if (interrupted) return EXIT.interrupted;
   if (options.strict && notLoaded.length > 0) return EXIT.ruleError;
   if (options.failOnDetection && evaluation.matches > 0) return EXIT.findings;
-  const { events, problems } = evaluation;
+  const { events, problems, unreadable } = evaluation;
+  if (options.failOnParseError && unreadable > 0) return EXIT.incomplete;
   return problems > 0 && (options.strict || events === 0) ? EXIT.incomplete : EXIT.ok;
 }
 
@@ -140,7 +156,9 @@ function loadedLine(
 class Evaluation implements EventSink {
   matches = 0;
   events = 0;
-  problems = 0;
+  /** When the input has come to its end. */
+  counts: EventCounts | undefined;
+  readonly #problems: Record<EventProblem, number> = { evtx: 0, unparseable: 0, filter: 0 };
   readonly #engine: RuleEngine;
   readonly #renderer: MatchRenderer;
   readonly #io: CliIo;
@@ -179,10 +197,20 @@ class Evaluation implements EventSink {
     if (this.#pending.length >= WRITE_CHARACTERS) this.pause();
   }
 
-  problem(place: string, message: string): void {
-    this.problems++;
+  get problems(): number {
+    return this.#problems.evtx + this.unreadable;
+  }
+
+  /** Lines, or outputs of the filter. */
+  get unreadable(): number {
+    return this.#problems.unparseable + this.#problems.filter;
+  }
+
+  problem(kind: EventProblem, place: string, message: string): void {
+    this.#problems[kind]++;
     if (this.problems <= TOLD_PROBLEMS) {
-      this.#io.err(`Skipped ${place}: ${safeText(message).slice(0, 300)}`);
+      const what = kind === "filter" ? "Filter failed at" : "Skipped";
+      this.#io.err(`${what} ${place}: ${safeText(message).slice(0, 300)}`);
     } else if (this.problems === TOLD_PROBLEMS + 1) {
       this.#io.err("Skipped more; the rest is only counted");
     }
@@ -205,7 +233,14 @@ class Evaluation implements EventSink {
   summary(input: EventInput): string {
     if (input.kind === "inline" && this.events === 1 && this.matches === 0) return "No matches.";
     const noun = this.#isEvtx ? "EVTX record" : "event";
-    const skipped = this.problems === 0 ? "" : `, ${this.problems} skipped`;
+    const { evtx, unparseable, filter } = this.#problems;
+    const replaced = this.counts?.replaced ?? 0;
+    const skipped = [
+      ...(evtx === 0 ? [] : [`${count(evtx)} skipped`]),
+      ...(unparseable === 0 ? [] : [`${plural(unparseable, "line")} unparseable`]),
+      ...(filter === 0 ? [] : [plural(filter, "filter error")]),
+      ...(replaced === 0 ? [] : [`${plural(replaced, "line")} not UTF-8`]),
+    ].map((text) => `, ${text}`).join("");
     const matches = `${count(this.matches)} ${this.matches === 1 ? "match" : "matches"}`;
     return `Processed ${plural(this.events, noun)}, ${matches}${skipped}.`;
   }

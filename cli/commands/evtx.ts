@@ -10,7 +10,8 @@ import type { EvtxEvent } from "../../src/decode/evtx/event.ts";
 import { JsonTextWriter } from "../../src/decode/evtx/json_text.ts";
 import { toXml } from "../../src/decode/evtx/xml.ts";
 import { jsonText, prettyJsonText } from "../../src/event/json_text.ts";
-import { readGzipBlocks } from "../../src/ingest/blocks.ts";
+import { readPackedBlocks } from "../../src/ingest/blocks.ts";
+import type { Packing } from "../../src/ingest/tail/rotated.ts";
 import { EvtxFileReader, readEvtxStream } from "../../src/ingest/evtx_file.ts";
 import { type EvtxInfo, readEvtxInfo } from "../../src/ingest/evtx_info.ts";
 import { checkIntegrity, type IntegrityReport } from "../../src/ingest/evtx_integrity.ts";
@@ -19,6 +20,7 @@ import { integrityLines, integrityValue } from "../render/integrity.ts";
 import { bytes, count, type Paint, painter, plural, safeText } from "../render/text.ts";
 import { openOutput } from "../output.ts";
 import { findInputs } from "../scan/inputs.ts";
+import type { InputFile } from "../scan/types.ts";
 import { addTalkOptions, type TalkOptions } from "./common.ts";
 
 type DumpFormat = "json" | "ndjson" | "xml";
@@ -81,9 +83,9 @@ async function evtxFiles(
   paths: readonly string[],
   io: CliIo,
 ): Promise<
-  { readonly files: readonly { path: string; gzip: boolean }[]; readonly failed: boolean }
+  { readonly files: readonly InputFile[]; readonly failed: boolean }
 > {
-  const { files, problems } = await findInputs(paths, []);
+  const { files, problems } = await findInputs(paths);
   for (const { path, message } of problems) {
     io.err(`Cannot read ${safeText(path)}: ${safeText(message)}`);
   }
@@ -119,11 +121,11 @@ export async function runDump(
     out.clear();
   };
   let failed = found.failed;
-  for (const { path, gzip } of found.files) {
+  for (const { path, packing } of found.files) {
     const onProblem = ({ message }: EvtxProblem): void =>
       io.err(`${safeText(path)}: ${safeText(message)}`);
     try {
-      await dumpFile(path, gzip, format, options.recover, out, flush, onProblem, io.signal);
+      await dumpFile(path, packing, format, options.recover, out, flush, onProblem, io.signal);
     } catch (error) {
       if (!(error instanceof EvtxError)) throw error;
       io.err(`${safeText(path)}: ${safeText(error.message)}`);
@@ -142,7 +144,7 @@ const CHUNKS_PER_STEP = 64;
 
 async function dumpFile(
   path: string,
-  gzip: boolean,
+  packing: Packing | undefined,
   format: DumpFormat,
   recover: boolean,
   out: ByteBuffer,
@@ -159,10 +161,9 @@ async function dumpFile(
     out.bytes[out.length++] = NEW_LINE;
     if (out.length > WRITE_BYTES) flush();
   };
-  if (gzip) {
-    await readEvtxStream(readGzipBlocks(path, () => {}, signal), decoder, onEvent, onProblem, {
-      recover,
-    });
+  if (packing !== undefined) {
+    const blocks = readPackedBlocks(path, packing, () => {}, signal);
+    await readEvtxStream(blocks, decoder, onEvent, onProblem, { recover });
     return;
   }
   using reader = EvtxFileReader.open(path);
@@ -181,9 +182,9 @@ export async function runInfo(
   const found = await evtxFiles(paths, io);
   const paint = painter(useColor(options.color, io));
   let failed = found.failed;
-  for (const { path, gzip } of found.files) {
-    if (gzip) {
-      io.err(`${safeText(path)}: gzipped; unpack it to see its chunks`);
+  for (const { path, packing } of found.files) {
+    if (packing !== undefined) {
+      io.err(`${safeText(path)}: packed; unpack it to see its chunks`);
       failed = true;
       continue;
     }

@@ -15,6 +15,7 @@ import {
   eventInput,
   EventInputError,
   type EventPlace,
+  type EventProblem,
   type EventSink,
   readEvents,
 } from "../read_events.ts";
@@ -32,12 +33,13 @@ import {
   staticLogsource,
   type TalkOptions,
 } from "./common.ts";
+import { addInputOptions, type InputFlags, inputReading, inputSettings } from "./input_options.ts";
 
 export type ExplainFormat = "tree" | "json" | "ndjson";
 export const EXPLAIN_FORMATS: readonly ExplainFormat[] = ["tree", "json", "ndjson"];
 
 /** What is typed. */
-export interface ExplainOptions extends RuleOptions, TalkOptions {
+export interface ExplainOptions extends RuleOptions, InputFlags, TalkOptions {
   readonly event?: string;
   readonly rule: readonly string[];
   readonly all: boolean;
@@ -48,6 +50,7 @@ export interface ExplainOptions extends RuleOptions, TalkOptions {
   readonly logsourceRouting: boolean;
   readonly logsource: StaticLogsource;
   readonly outputFormat: ExplainFormat;
+  readonly failOnParseError: boolean;
 }
 
 /** Up to so many rules are all explained without being asked to. */
@@ -63,6 +66,7 @@ const EXAMPLES = `
 Examples:
   picket explain -r rule.yml -e '{"Image":"C:\\\\Windows\\\\System32\\\\cmd.exe"}'
   picket explain -r rules/ -e @event.json --why-not
+  picket explain -r rules/ -e 'Oct 11 22:14:15 web sshd[7]: Failed password for root' --why-not
   picket explain -r rules/ -e @Security.evtx --rule "Security Log Cleared" --why-not 3
 
 Of more than ${FEW_RULES} rules only those that match are explained, unless --rule or --all asks for
@@ -70,7 +74,7 @@ others. --why-not ranks what did not match, over all events of the input; of man
 out those for other logsources, unless the logsource is all that is in the way.
 
 Exit codes: 0 explained, matching or not, 2 rules not usable, 3 wrong usage or no usable event,
-130 interrupted.`;
+4 a line is not an event (--fail-on-parse-error), 130 interrupted.`;
 
 export function explainCommand(io: CliIo, exit: (code: ExitCode) => void): Command {
   const command = new Command("explain")
@@ -79,7 +83,7 @@ export function explainCommand(io: CliIo, exit: (code: ExitCode) => void): Comma
       "Shows every selection and condition of a rule, with filters and logsource, and for each\n" +
         "check the value it met in the event and why it holds or fails.",
     )
-    .option("-e, --event <json|@file>", "the event, or a JSON or EVTX file; default: stdin");
+    .option("-e, --event <event|@file>", "JSON or a line of a log, or a file; default: stdin");
   addRuleOptions(command)
     .option("--rule <id|title>", "only this rule; repeat for more", collect, [])
     .option("--all", "explain every rule, however many", false)
@@ -97,6 +101,8 @@ export function explainCommand(io: CliIo, exit: (code: ExitCode) => void): Comma
       new Option("--output-format <format>", "how to write it").choices(EXPLAIN_FORMATS)
         .default("tree"),
     );
+  command.option("--fail-on-parse-error", "exit with 4 if a line is not an event", false);
+  addInputOptions(command);
   addTalkOptions(command);
   return command.addHelpText("after", EXAMPLES)
     .action(async (options: ExplainOptions) => exit(await runExplain(options, io)));
@@ -113,6 +119,7 @@ export async function runExplain(
   io: CliIo,
   stdin?: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
 ): Promise<ExitCode> {
+  const reading = inputReading(inputSettings(options));
   const collection = await loadSources(ruleSources(options));
   const paint = painter(useColor(options.color, io));
   const notLoaded = rulesNotLoaded(collection.problems);
@@ -127,7 +134,8 @@ export async function runExplain(
 
   const explanation = new Explanations(rules, options, io, paint);
   try {
-    await readEvents(eventInput(options.event), explanation, io.signal, stdin);
+    const input = eventInput(options.event);
+    await readEvents(input, reading.options, explanation, io.signal, stdin);
   } catch (error) {
     if (error instanceof EventInputError) {
       io.err(`error: ${error.message}`);
@@ -145,7 +153,7 @@ export async function runExplain(
     return EXIT.usage;
   }
   explanation.finish();
-  return EXIT.ok;
+  return options.failOnParseError && explanation.problems > 0 ? EXIT.incomplete : EXIT.ok;
 }
 
 /** The rules that are named; a correlation stands for the rules it is made of. */
@@ -194,6 +202,8 @@ interface Explained {
 
 class Explanations implements EventSink {
   events = 0;
+  /** Lines, records and outputs of the filter that are no events. */
+  problems = 0;
   readonly #rules: readonly DetectionRule[];
   readonly #options: ExplainOptions;
   readonly #io: CliIo;
@@ -206,7 +216,6 @@ class Explanations implements EventSink {
   readonly #nearest: (Shown & Explained & { readonly near: NearMiss })[] = [];
   #explained = 0;
   #matches = 0;
-  #problems = 0;
   #more = false;
   #stop = false;
   #toldAt = performance.now();
@@ -256,10 +265,11 @@ class Explanations implements EventSink {
     return this.#rules.filter((rule, number) => held.has(number) || this.#explainer.applies(rule));
   }
 
-  problem(place: string, message: string): void {
-    this.#problems++;
-    if (this.#problems > TOLD_PROBLEMS) return;
-    this.#io.err(`Skipped ${place}: ${safeText(message).slice(0, 300)}`);
+  problem(kind: EventProblem, place: string, message: string): void {
+    this.problems++;
+    if (this.problems > TOLD_PROBLEMS) return;
+    const what = kind === "filter" ? "Filter failed at" : "Skipped";
+    this.#io.err(`${what} ${place}: ${safeText(message).slice(0, 300)}`);
   }
 
   pause(): boolean {
@@ -318,8 +328,8 @@ class Explanations implements EventSink {
     if (this.#keep > 0 && this.#io.errIsTerminal && !quiet) this.#io.errRaw("\r\u001b[K");
     if (outputFormat === "tree") this.#showNearest();
     else this.#writeJson(this.#keep > 0 ? this.#nearest : this.#json);
-    if (this.#problems > TOLD_PROBLEMS) {
-      this.#io.err(`Skipped ${count(this.#problems)} lines or records in all`);
+    if (this.problems > TOLD_PROBLEMS) {
+      this.#io.err(`Skipped ${count(this.problems)} lines or records in all`);
     }
     if (quiet) return;
     this.#io.err("");

@@ -47,9 +47,10 @@ import {
   type TalkOptions,
   UsageError,
 } from "./common.ts";
+import { addInputOptions, type InputFlags, inputSettings } from "./input_options.ts";
 
 /** What is typed. */
-export interface ScanOptions extends RuleOptions, EngineFlags, TalkOptions {
+export interface ScanOptions extends RuleOptions, EngineFlags, InputFlags, TalkOptions {
   readonly minLevel?: Level;
   readonly rule: readonly string[];
   readonly exclude: readonly string[];
@@ -62,6 +63,7 @@ export interface ScanOptions extends RuleOptions, EngineFlags, TalkOptions {
   readonly integrity?: boolean;
   readonly failOnDetection: boolean;
   readonly strict: boolean;
+  readonly failOnParseError: boolean;
 }
 
 const EXAMPLES = `
@@ -96,7 +98,9 @@ export function scanCommand(io: CliIo, exit: (code: ExitCode) => void): Command 
     .option("--stats <file>", "write statistics as JSON")
     .option("--integrity", "also look for signs of tampering in EVTX files", false)
     .option("--fail-on-detection", "exit with 1 if something was found", false)
-    .option("--strict", "exit with 2 if a rule could not be loaded, 4 for damaged records", false);
+    .option("--strict", "exit with 2 if a rule could not be loaded, 4 for damaged records", false)
+    .option("--fail-on-parse-error", "exit with 4 if a line or record is not an event", false);
+  addInputOptions(command);
   addEngineOptions(command);
   addTalkOptions(command);
   return command.addHelpText("after", EXAMPLES)
@@ -119,7 +123,11 @@ export async function runScan(
   const settings = scanSettings(options);
 
   const [inputs, collection] = await Promise.all([
-    findInputs(paths, options.exclude, [options.output, options.stats]),
+    findInputs(paths, {
+      exclude: options.exclude,
+      outputs: [options.output, options.stats],
+      format: options.inputFormat,
+    }),
     loadSources(sources),
   ]);
   const rules = selectRules(collection.rules, settings);
@@ -159,6 +167,7 @@ export async function runScan(
   const report: ScanReport = {
     files: inputs.files,
     unreadable: inputs.problems,
+    skipped: inputs.skipped,
     collection,
     rules,
     outcome,
@@ -194,6 +203,7 @@ function exitCode(
   if (closed) return EXIT.ok;
   const unreadable = report.unreadable.length > 0 || counts.errors.has("unreadable file");
   if (unreadable || counts.events === 0) return EXIT.incomplete;
+  if (options.failOnParseError && counts.unparseable > 0) return EXIT.incomplete;
   return options.strict && errorCount(report) > 0 ? EXIT.incomplete : EXIT.ok;
 }
 
@@ -203,9 +213,9 @@ async function integrityOf(
   io: CliIo,
 ): Promise<readonly IntegrityReport[]> {
   const reports: IntegrityReport[] = [];
-  for (const { path, kind, gzip } of files) {
+  for (const { path, kind, packing } of files) {
     if (kind !== "evtx" || io.signal.aborted) continue;
-    if (gzip) {
+    if (packing !== undefined) {
       io.err(`Cannot check the integrity of ${safeText(path)}: unpack it first`);
       continue;
     }
@@ -249,6 +259,7 @@ function scanSettings(options: ScanOptions): ScanSettings {
     until: options.until,
     minLevel: options.minLevel,
     onlyRules: options.rule,
+    input: inputSettings(options),
   };
 }
 

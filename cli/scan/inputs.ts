@@ -3,35 +3,63 @@
  */
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, join, matchesGlob, relative, sep } from "node:path";
+import { isAudit } from "../../src/decode/auditd/event.ts";
+import { unitOf } from "../../src/decode/encoding.ts";
 import { CHUNK_SIZE, FILE_HEADER_SIZE, isEvtx } from "../../src/decode/evtx/file_header.ts";
-import { isGzip, readBlocks, readGzipBlocks, readHead } from "../../src/ingest/blocks.ts";
+import type { LineFormat } from "../../src/decode/parse_line.ts";
+import { packingIn, readBlocks, readHead, readPackedBlocks } from "../../src/ingest/blocks.ts";
+import { namesBefore, type Packing } from "../../src/ingest/tail/rotated.ts";
+import { HEAD_BYTES, textForm } from "../text_form.ts";
 import type { InputFile, ScanUnit } from "./types.ts";
 
-const EVTX_NAME = /\.evtx(?:\.gz)?$/i;
-const JSON_NAME = /\.(?:json|ndjson|jsonl)(?:\.gz)?$/i;
+/** These and the other names are also found with the endings that rotation adds, packed or not. */
+export const EVTX_NAME = /\.evtx$/i;
+export const JSON_NAME = /\.(?:json|ndjson|jsonl)$/i;
+const TEXT_NAME = /(?:\.(?:log|cef|leef|logfmt)|^(?:syslog|messages|secure|cron|maillog))$/i;
 /** Files larger than this are shared among workers. */
 const UNIT_BYTES = 32 << 20;
-const HEAD_BYTES = 4096;
+/** Longer than the `node=… type=… msg=audit(…)` of a record. */
+const AUDIT_HEADER_BYTES = 512;
 
 export interface Inputs {
   readonly files: readonly InputFile[];
   readonly problems: readonly { readonly path: string; readonly message: string }[];
+  /** Files below directories that are not read. */
+  readonly skipped: SkippedFiles;
+}
+
+/** How many files are not read, by why. */
+export interface SkippedFiles {
+  /** Its name is not one of a log. */
+  readonly name: number;
+  /** It is named like a log, but holds no text. */
+  readonly binary: number;
+}
+
+export interface FindOptions {
+  /** Globs of files that are left out. */
+  readonly exclude?: readonly string[];
+  /** Files that will be written: an earlier run may have left them below the paths. */
+  readonly outputs?: readonly (string | undefined)[];
+  /** Of text; default `auto`. */
+  readonly format?: LineFormat;
 }
 
 /**
  * Finds the files below `paths`, in the order they are scanned and numbered: paths as given, each
  * directory sorted bytewise.
  *
- * A file that is named is read whatever its name; below a directory only names of log files are,
- * and files that begin as EVTX does.
- *
- * @param outputs Files that will be written: an earlier run may have left them below `paths`.
+ * A file that is named is read whatever its name; below a directory only names of log files are:
+ * `*.evtx`, `*.json`, `*.ndjson`, `*.jsonl`, `*.log`, `*.cef`, `*.leef`, `*.logfmt`, `syslog`,
+ * `messages`, `secure`, `cron`, `maillog`, all of them also as rotation leaves them (`syslog.1`,
+ * `auth.log-20261123`) and packed (`.gz`, `.zst`); and files that begin as EVTX does. What holds no
+ * text is not read as text.
  */
 export async function findInputs(
   paths: readonly string[],
-  exclude: readonly string[],
-  outputs: readonly (string | undefined)[] = [],
+  { exclude = [], outputs = [], format = "auto" }: FindOptions = {},
 ): Promise<Inputs> {
+  const skipped = { name: 0, binary: 0 };
   const files: InputFile[] = [];
   const problems: { path: string; message: string }[] = [];
   const seen = new Set<string>(outputs.map(realPath).filter((path) => path !== undefined));
@@ -55,11 +83,13 @@ export async function findInputs(
       }
       if (!stat.isFile()) {
         // A pipe can be read once, so nothing may look at its beginning.
-        files.push({ path, kind: "stream", gzip: false, size: 0 });
+        files.push({ path, kind: "stream", size: 0 });
         return;
       }
-      const file = await classify(path, stat.size, named);
-      if (file !== undefined) files.push(file);
+      const file = await classify(path, stat.size, stat.mtimeMs, named, format);
+      if (typeof file !== "string") files.push(file);
+      else if (!named) skipped[file]++;
+      else fail(path, new Error("binary: neither EVTX nor text"));
     } catch (error) {
       fail(path, error);
     }
@@ -67,7 +97,7 @@ export async function findInputs(
 
   for (const path of paths) {
     if (path === "-") {
-      files.push({ path, kind: "stream", gzip: false, size: 0 });
+      files.push({ path, kind: "stream", size: 0 });
       continue;
     }
     const matches = expandGlob(path);
@@ -76,7 +106,7 @@ export async function findInputs(
       if (!isExcluded(match, paths, exclude)) await visit(match, true);
     }
   }
-  return { files, problems };
+  return { files, problems, skipped };
 }
 
 function realPath(path: string | undefined): string | undefined {
@@ -128,37 +158,37 @@ function expandGlob(pattern: string): readonly string[] {
 async function classify(
   path: string,
   size: number,
+  modifiedMs: number,
   named: boolean,
-): Promise<InputFile | undefined> {
-  const byName = EVTX_NAME.test(path) || JSON_NAME.test(path);
+  format: LineFormat,
+): Promise<InputFile | keyof SkippedFiles> {
+  const isNamedEvtx = hasName(path, EVTX_NAME);
+  const isNamedJson = hasName(path, JSON_NAME);
+  const byName = isNamedEvtx || isNamedJson || hasName(path, TEXT_NAME);
   // Among the files of a directory only large ones can be logs that were renamed.
-  if (!named && !byName && size < FILE_HEADER_SIZE) return undefined;
-  let head = await readHead(path, HEAD_BYTES);
-  const gzip = isGzip(head);
-  if (gzip && (named || byName)) head = await unpackedHead(path);
-  if (isEvtx(head) || (EVTX_NAME.test(path) && (named || byName))) {
-    return { path, kind: "evtx", gzip, size };
-  }
-  if (!named && !JSON_NAME.test(path)) return undefined;
-  return { path, kind: jsonKind(head), gzip, size };
+  if (!named && !byName && size < FILE_HEADER_SIZE) return "name";
+  const start = await readHead(path, HEAD_BYTES);
+  const packing = packingIn(start);
+  const isUnpacked = packing !== undefined && (named || byName);
+  const head = isUnpacked ? await unpackedHead(path, packing) : start;
+  const file = { path, size, modifiedMs, ...(packing === undefined ? {} : { packing }) };
+  if (isEvtx(head) || isNamedEvtx) return { ...file, kind: "evtx" };
+  if (!named && !byName) return "name";
+  const form = textForm(head, format, isNamedJson);
+  return form === undefined ? "binary" : { ...file, kind: "text", form };
 }
 
-async function unpackedHead(path: string): Promise<Uint8Array> {
-  for await (const block of readGzipBlocks(path, () => {})) return block.slice(0, HEAD_BYTES);
+async function unpackedHead(path: string, packing: Packing): Promise<Uint8Array> {
+  for await (const block of readPackedBlocks(path, packing, () => {})) {
+    return block.slice(0, HEAD_BYTES);
+  }
   return new Uint8Array();
 }
 
-/** Whether the first line is an event of its own. If it is longer than `head`, it must be. */
-export function jsonKind(head: Uint8Array): "lines" | "json" {
-  const text = new TextDecoder().decode(head).replace(/^\uFEFF/, "").trimStart();
-  if (text.startsWith("[")) return "json";
-  if (!text.startsWith("{")) return "lines";
-  const end = text.indexOf("\n");
-  // Pretty-printed JSON has a line end soon; a long first line is one event.
-  if (end < 0) return head.length < HEAD_BYTES ? "json" : "lines";
-  // What continues on the next line ends in an opening bracket or a comma; anything else is a line
-  // of its own, even if it is damaged.
-  return /[{[,]$/.test(text.slice(0, end).trimEnd()) ? "json" : "lines";
+/** Whether the file has such a name, or had it before it was rotated. */
+export function hasName(path: string, name: RegExp): boolean {
+  const own = basename(path);
+  return name.test(own) || namesBefore(own).some((before) => name.test(before));
 }
 
 /**
@@ -168,12 +198,13 @@ export function jsonKind(head: Uint8Array): "lines" | "json" {
 export async function planUnits(files: readonly InputFile[]): Promise<readonly ScanUnit[]> {
   const units: ScanUnit[] = [];
   for (const [fileNumber, file] of files.entries()) {
-    const cuts =
-      file.gzip || file.size <= UNIT_BYTES || file.kind === "json" || file.kind === "stream"
-        ? []
-        : file.kind === "evtx"
-        ? chunkCuts(file.size)
-        : await lineCuts(file);
+    const cuts = file.packing !== undefined || file.size <= UNIT_BYTES
+      ? []
+      : file.kind === "evtx"
+      ? chunkCuts(file.size)
+      : isCuttable(file)
+      ? await lineCuts(file)
+      : [];
     const ends = [...cuts, Infinity];
     let from = 0;
     for (const to of ends) {
@@ -182,6 +213,11 @@ export async function planUnits(files: readonly InputFile[]): Promise<readonly S
     }
   }
   return units;
+}
+
+/** Whether a line is a record, wherever in the file it stands. */
+function isCuttable({ form }: InputFile): boolean {
+  return form?.kind === "lines" && !form.isAudit && unitOf(form.encoding) === 1;
 }
 
 function chunkCuts(size: number): number[] {
@@ -196,9 +232,17 @@ async function lineCuts(file: InputFile): Promise<number[]> {
   for (let wanted = UNIT_BYTES; wanted < file.size; wanted += UNIT_BYTES) {
     const cut = await nextLine(file.path, Math.max(wanted, cuts.at(-1) ?? 0));
     if (cut >= file.size) break;
-    if (cut > (cuts.at(-1) ?? 0)) cuts.push(cut);
+    if (cut > (cuts.at(-1) ?? 0) && !await isInAuditRecords(file.path, cut)) cuts.push(cut);
   }
   return cuts;
+}
+
+/** Whether an audit record begins at `offset`: it may belong to an event that began before. */
+async function isInAuditRecords(path: string, offset: number): Promise<boolean> {
+  for await (const block of readBlocks(path, offset, offset + AUDIT_HEADER_BYTES)) {
+    return isAudit(new TextDecoder().decode(block));
+  }
+  return false;
 }
 
 /** The offset behind the first line end at or behind `from`. */

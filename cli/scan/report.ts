@@ -19,12 +19,14 @@ import {
   safeText,
 } from "../render/text.ts";
 import type { ScanOutcome } from "./scan.ts";
+import type { SkippedFiles } from "./inputs.ts";
 import type { InputFile } from "./types.ts";
 
 /** Everything a report is made of. */
 export interface ScanReport {
   readonly files: readonly InputFile[];
   readonly unreadable: readonly { readonly path: string; readonly message: string }[];
+  readonly skipped: SkippedFiles;
   readonly collection: RuleCollection;
   /** The rules that were evaluated. */
   readonly rules: readonly DetectionRule[];
@@ -62,8 +64,10 @@ export function scanStatistics(report: ScanReport) {
   }
   return {
     files: report.files.length,
+    files_skipped: { ...report.skipped },
     bytes: counts.bytes,
     events: counts.events,
+    events_by_format: Object.fromEntries(byCount(counts.byFormat)),
     events_evaluated: counts.eventsEvaluated,
     events_with_hits: counts.eventsWithHits,
     matches: counts.matches,
@@ -75,6 +79,7 @@ export function scanStatistics(report: ScanReport) {
     rules_loaded: report.rules.length,
     rules_failed: rulesNotLoaded(report.collection.problems).length,
     rules_never_applicable: report.outcome.applied.filter((applied) => !applied).length,
+    parse_errors: counts.unparseable,
     errors: errorCount(report),
     errors_by_reason: Object.fromEntries([
       ...report.unreadable.length === 0 ? [] : [["unreadable input", report.unreadable.length]],
@@ -138,7 +143,7 @@ export function scanSummary(report: ScanReport, paint: Paint, columns: number): 
     interrupted ? paint("Interrupted; so far:", "yellow", "bold") : paint("Summary", "bold"),
     row(
       "Files",
-      `${plural(report.files.length, "file")}, ${bytes(counts.bytes)}` +
+      `${plural(report.files.length, "file")}, ${bytes(counts.bytes)}${skippedText(report)}` +
         (report.unreadable.length === 0
           ? ""
           : paint(`, ${report.unreadable.length} not readable`, "red")),
@@ -146,8 +151,12 @@ export function scanSummary(report: ScanReport, paint: Paint, columns: number): 
     row(
       "Events",
       `${count(counts.events)} read, ${count(skipped)} skipped, ` +
-        `${count(counts.eventsWithHits)} with hits`,
+        `${count(counts.eventsWithHits)} with hits` +
+        (counts.unparseable === 0
+          ? ""
+          : paint(`, ${plural(counts.unparseable, "line")} unparseable`, "yellow")),
     ),
+    ...formatRow(report),
     row("Time", `${isoTime(counts.firstTime) ?? "-"} to ${isoTime(counts.lastTime) ?? "-"}`),
     row(
       "Matches",
@@ -179,6 +188,28 @@ export function scanSummary(report: ScanReport, paint: Paint, columns: number): 
 export function scanProblems(report: ScanReport, paint: Paint): string[] {
   const notLoaded = rulesNotLoaded(report.collection.problems);
   return [...notLoadedLines(notLoaded, paint), ...errorLines(report, paint)];
+}
+
+/** Files below directories that were not read. */
+function skippedText({ skipped: { name, binary } }: ScanReport): string {
+  const why = [
+    ...(name === 0 ? [] : [`${count(name)} not named like a log`]),
+    ...(binary === 0 ? [] : [`${count(binary)} binary`]),
+  ];
+  return why.length === 0 ? "" : `; not read: ${why.join(", ")}`;
+}
+
+/** What the events were decoded from, unless it is what one expects of a scan. */
+function formatRow({ outcome: { counts } }: ScanReport): string[] {
+  const formats = byCount(counts.byFormat);
+  if (formats.every(([format]) => format === "evtx" || format === "json")) return [];
+  return [row("Formats", formats.map(([name, events]) => `${count(events)} ${name}`).join(", "))];
+}
+
+function byCount(counts: ReadonlyMap<string, number>): readonly (readonly [string, number])[] {
+  return [...counts].sort(([one, ones], [other, others]) =>
+    others - ones || (one < other ? -1 : 1)
+  );
 }
 
 function row(name: string, text: string): string {

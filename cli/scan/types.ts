@@ -4,20 +4,25 @@
 import type { SharedRules } from "../../src/engine/rule_store.ts";
 import type { MatchDetail } from "../../src/engine/result.ts";
 import type { StaticLogsource } from "../../src/engine/logsource.ts";
+import type { Packing } from "../../src/ingest/tail/rotated.ts";
 import type { Level } from "../../src/sigma/rule.ts";
+import type { InputSettings } from "../commands/input_options.ts";
+import type { TextForm } from "../text_form.ts";
+import type { TextProblemReason } from "../text_reader.ts";
 
 /** One file of the input. */
 export interface InputFile {
   /** As the user named it or as found below a directory. `-` is stdin. */
   readonly path: string;
-  /**
-   * `lines` is JSON one event a line, `json` any other arrangement of JSON; what a `stream` holds,
-   * stdin or a pipe, shows when it is read.
-   */
-  readonly kind: "evtx" | "lines" | "json" | "stream";
-  readonly gzip: boolean;
+  /** What a `stream` holds, stdin or a pipe, shows when it is read. */
+  readonly kind: "evtx" | "text" | "stream";
+  /** Of `text`. */
+  readonly form?: TextForm;
+  readonly packing?: Packing;
   /** In bytes on disk; 0 if unknown. */
   readonly size: number;
+  /** Unix milliseconds: lines without a year are from the year before that. */
+  readonly modifiedMs?: number;
 }
 
 /** A part of a file that one worker reads: bytes `[from, to)` that begin after a line end. */
@@ -41,6 +46,7 @@ export interface ScanSettings {
   readonly until: number | undefined;
   readonly minLevel: Level | undefined;
   readonly onlyRules: readonly string[];
+  readonly input: InputSettings;
 }
 
 /** Where the rules come from. */
@@ -86,6 +92,10 @@ export interface ScanCounts {
   readonly byRule: Map<number, number>;
   readonly byComputer: Map<string, number>;
   readonly errors: Map<string, ErrorGroup>;
+  /** Events by the format they were decoded from. */
+  readonly byFormat: Map<string, number>;
+  /** Lines and values that are no events. */
+  unparseable: number;
 }
 
 export type ToWorker =
@@ -126,11 +136,13 @@ export function emptyCounts(): ScanCounts {
     byRule: new Map(),
     byComputer: new Map(),
     errors: new Map(),
+    byFormat: new Map(),
+    unparseable: 0,
   };
 }
 
 /** How many places of one kind of problem are kept. */
-const MAX_SAMPLES = 3;
+const MAX_SAMPLES = 5;
 /** Distinct computers that are counted; a hostile log must not fill memory with names. */
 const MAX_COMPUTERS = 10_000;
 
@@ -141,11 +153,53 @@ export function countError(
   path: string,
   at: string,
   message: string,
+  times = 1,
 ): void {
   let group = counts.errors.get(reason);
   if (group === undefined) counts.errors.set(reason, group = { reason, count: 0, samples: [] });
-  group.count++;
+  group.count += times;
   if (group.samples.length < MAX_SAMPLES) group.samples.push({ path, at, message });
+}
+
+/** What problems with records are called; others by their own names. */
+const RECORD_PROBLEMS: Readonly<Record<string, string>> = {
+  decode_json: "not a JSON event",
+  decode_too_long: "too long to decode",
+  decode_cef_header: "not a CEF event",
+  decode_cef_version: "not a CEF version",
+  decode_leef_header: "not a LEEF event",
+  decode_leef_version: "not a LEEF version",
+  decode_auditd: "not an audit record",
+  filter: "filter failed",
+};
+
+/** Notes something that is not an event. */
+export function countUnparseable(
+  counts: ScanCounts,
+  problem: TextProblemReason,
+  path: string,
+  at: string,
+  message: string,
+): void {
+  counts.unparseable++;
+  switch (problem.kind) {
+    case "record": {
+      const { reason } = problem;
+      countError(counts, RECORD_PROBLEMS[reason] ?? reason, path, at, message);
+      break;
+    }
+    case "json":
+      countError(counts, "not JSON", path, at, message);
+      break;
+    case "too_long":
+      countError(counts, "line too long", path, at, message);
+      break;
+  }
+}
+
+/** Adds one to a format's events. */
+export function countFormat(counts: ScanCounts, format: string): void {
+  counts.byFormat.set(format, (counts.byFormat.get(format) ?? 0) + 1);
 }
 
 /** Adds one to a computer's hits. */
@@ -168,6 +222,10 @@ export function addCounts(total: ScanCounts, other: ScanCounts): void {
     total.byRule.set(rule, (total.byRule.get(rule) ?? 0) + hits);
   }
   for (const [computer, hits] of other.byComputer) countComputer(total, computer, hits);
+  for (const [format, events] of other.byFormat) {
+    total.byFormat.set(format, (total.byFormat.get(format) ?? 0) + events);
+  }
+  total.unparseable += other.unparseable;
   for (const [reason, group] of other.errors) {
     const own = total.errors.get(reason);
     if (own === undefined) {

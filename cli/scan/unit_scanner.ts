@@ -4,10 +4,6 @@
 import { createReadStream } from "node:fs";
 import process from "node:process";
 import type { Readable } from "node:stream";
-import { DecodeError } from "../../src/decode/errors.ts";
-import { decodeJson } from "../../src/decode/json.ts";
-import { JsonStream } from "../../src/decode/json_stream.ts";
-import { LineSplitter } from "../../src/decode/line_splitter.ts";
 import type { EvtxEvent } from "../../src/decode/evtx/event.ts";
 import type { RuleEngine } from "../../src/engine/engine.ts";
 import type { DetectionResult } from "../../src/engine/result.ts";
@@ -16,25 +12,28 @@ import { internField } from "../../src/event/field.ts";
 import { jsonText } from "../../src/event/json_text.ts";
 import { eventComputer, eventTimestamp } from "../../src/event/facts.ts";
 import { TIMESTAMP_FIELDS } from "../../src/event/timestamp.ts";
-import { scalarText } from "../../src/event/value.ts";
-import { gunzipBlocks, isGzip, readBlocks, readGzipBlocks } from "../../src/ingest/blocks.ts";
+import { packingIn, readBlocks, readPackedBlocks, unpackBlocks } from "../../src/ingest/blocks.ts";
 import { EvtxDecoder } from "../../src/decode/evtx/decoder.ts";
 import type { EvtxProblem } from "../../src/decode/evtx/errors.ts";
 import { CHUNK_SIZE, FILE_HEADER_SIZE, isEvtx } from "../../src/decode/evtx/file_header.ts";
 import { EvtxFileReader, readEvtxStream } from "../../src/ingest/evtx_file.ts";
 import { OutputError } from "../io.ts";
 import type { HitSorter } from "./hit_sorter.ts";
-import { jsonKind } from "./inputs.ts";
+import { type InputReading, inputReading } from "../commands/input_options.ts";
+import { HEAD_BYTES, type TextForm, textForm } from "../text_form.ts";
+import { type TextPlace, TextReader, type TextSink } from "../text_reader.ts";
+import { eventChannel, formatOf } from "./event_facts.ts";
 import {
   countComputer,
   countError,
+  countFormat,
+  countUnparseable,
   type ScanCounts,
   type ScanSettings,
   type ScanUnit,
 } from "./types.ts";
 
 const FIRST_TIME_FIELD = internField(TIMESTAMP_FIELDS[0]!);
-const CHANNEL_FIELD = internField("Channel");
 /** Chunks between two looks at the clock and at Ctrl-C: 1 MiB. */
 const MAX_CHUNKS_PER_STEP = 16;
 /** Bytes of JSON between two looks. */
@@ -42,10 +41,6 @@ const MIN_BYTES_PER_STEP = 8 << 10;
 const MAX_BYTES_PER_STEP = 1 << 20;
 /** A step that took longer makes the next ones shorter. */
 const STEP_MS = 50;
-/** How much of stdin decides whether it is one event a line. */
-const JSON_HEAD_BYTES = 4096;
-/** A UTF-8 byte order mark, as Windows tools like to write. */
-const BOM = "\uFEFF";
 
 /** Where an event came from, as results carry it under `source`. */
 interface EventPlace {
@@ -62,6 +57,7 @@ export class UnitScanner {
   readonly #counts: ScanCounts;
   readonly #sorter: HitSorter;
   readonly #timed: boolean;
+  readonly #reading: InputReading;
   readonly #decoder = new EvtxDecoder();
   #earliest = "";
   #latest = "";
@@ -74,6 +70,7 @@ export class UnitScanner {
   ) {
     this.#engine = engine;
     this.#settings = settings;
+    this.#reading = inputReading(settings.input);
     this.#counts = counts;
     this.#sorter = sorter;
     this.#timed = settings.since !== undefined || settings.until !== undefined;
@@ -93,13 +90,12 @@ export class UnitScanner {
         return 0;
       }
       if (file.kind === "stream") return await this.#scanStream(unit, signal, tick);
-      const blocks = file.gzip
-        ? readGzipBlocks(file.path, (bytes) => this.#counts.bytes += bytes, signal)
-        : counting(
-          readBlocks(file.path, unit.from, unit.to, file.kind === "json" ? signal : undefined),
-          this.#counts,
-        );
-      return await this.#scanJson(unit, file.kind, blocks, tick, signal);
+      const form = file.form!;
+      const isRead = form.kind === "json" ? signal : undefined;
+      const blocks = file.packing !== undefined
+        ? readPackedBlocks(file.path, file.packing, (bytes) => this.#counts.bytes += bytes, signal)
+        : counting(readBlocks(file.path, unit.from, unit.to, isRead), this.#counts);
+      return await this.#scanText(unit, form, blocks, tick, signal);
     } catch (error) {
       if (error instanceof OutputError) throw error;
       if (signal.aborted) return 0;
@@ -111,8 +107,9 @@ export class UnitScanner {
 
   async #scanEvtx(unit: ScanUnit, signal: AbortSignal, tick: () => void): Promise<void> {
     const { file } = unit;
-    if (file.gzip) {
-      const blocks = readGzipBlocks(file.path, (bytes) => this.#counts.bytes += bytes, signal);
+    if (file.packing !== undefined) {
+      const onPacked = (bytes: number): number => this.#counts.bytes += bytes;
+      const blocks = readPackedBlocks(file.path, file.packing, onPacked, signal);
       await this.#scanEvtxStream(unit, blocks, tick);
       return;
     }
@@ -155,6 +152,7 @@ export class UnitScanner {
 
   #evtxEvent(event: EvtxEvent, unit: ScanUnit): void {
     const time = event.timestampMs;
+    countFormat(this.#counts, "evtx");
     if (!this.#evaluates(time)) return;
     const results = this.#engine.evaluate(event);
     if (results.length === 0) return;
@@ -172,91 +170,70 @@ export class UnitScanner {
     const { path } = unit.file;
     const stream = path === "-" ? process.stdin : createReadStream(path);
     const [head, blocks] = await peek(counting(streamBlocks(stream, signal), this.#counts));
-    const unpacked = isGzip(head) ? gunzipBlocks(blocks) : blocks;
-    const [first, rest] = isGzip(head) ? await peek(unpacked) : [head, unpacked] as const;
+    const packing = packingIn(head);
+    const [first, rest] = packing === undefined
+      ? [head, blocks] as const
+      : await peek(unpackBlocks(blocks, packing));
     if (isEvtx(first)) {
       await this.#scanEvtxStream(unit, rest, tick);
       return 0;
     }
-    const kind = jsonKind(first.subarray(0, JSON_HEAD_BYTES));
-    return await this.#scanJson(unit, kind, rest, tick, signal);
+    const form = textForm(first.subarray(0, HEAD_BYTES), this.#settings.input.format, false);
+    if (form === undefined) throw new Error("binary: neither EVTX nor text");
+    return await this.#scanText(unit, form, rest, tick, signal);
   }
 
-  async #scanJson(
+  async #scanText(
     unit: ScanUnit,
-    kind: "lines" | "json",
+    form: TextForm,
     blocks: AsyncIterable<Uint8Array>,
     tick: () => void,
     signal: AbortSignal,
   ): Promise<number> {
-    const { file } = unit;
+    const { file, from } = unit;
     const counts = this.#counts;
-    let lines = 0;
-    let replaced = 0;
-    const onText = (text: string, offset: number): void => {
-      lines++;
-      // Lines are counted to the end of a unit, because other threads' line numbers follow on them.
-      if (signal.aborted) return;
-      if (lines === 1 && text.startsWith(BOM)) text = text.slice(1);
-      if (text === "" || text.trim() === "") return;
-      if (replaced === 0 && text.includes("\uFFFD")) replaced = lines;
-      this.#jsonEvent(text, offset, lines, unit);
+    const options = { ...this.#reading.options, nowMs: file.modifiedMs ?? Date.now() };
+    const sink: TextSink = {
+      event: (event, place) => this.#textEvent(event, place, unit, form),
+      problem: (reason, place, message) =>
+        countUnparseable(counts, reason, file.path, placeText(form, place, from), message),
     };
-    const push = kind === "json"
-      ? jsonPusher(
-        onText,
-        (message, offset) =>
-          countError(counts, "not JSON", file.path, `character ${offset}`, message),
-      )
-      : linePusher(unit.from, onText, (offset, bytes) =>
-        countError(
-          counts,
-          "line too long",
-          file.path,
-          `byte ${offset}`,
-          `a line of ${bytes} bytes was skipped`,
-        ));
+    const reader = new TextReader(form, options, sink, from, () => signal.aborted);
     const pace = new Pace(MIN_BYTES_PER_STEP, MAX_BYTES_PER_STEP);
     for await (const block of blocks) {
       for (let at = 0, to = 0; at < block.length; at = to) {
         to = at + pace.step();
-        push.block(block.subarray(at, to));
+        reader.push(block.subarray(at, to));
         if (pace.isSlow()) await new Promise<void>((resolve) => setImmediate(resolve));
       }
       tick();
     }
-    push.end();
-    if (replaced > 0) {
+    reader.end();
+    if (reader.replaced > 0) {
       countError(
         counts,
         "invalid UTF-8 or replacement characters (evaluated all the same)",
         file.path,
-        `event ${replaced}`,
+        `event ${reader.firstReplaced}`,
         "bytes that are not UTF-8 were read as U+FFFD",
+        reader.replaced,
       );
     }
-    return lines;
+    return reader.lines;
   }
 
-  #jsonEvent(text: string, offset: number, line: number, unit: ScanUnit): void {
-    const counts = this.#counts;
-    let event: LogEvent;
-    try {
-      event = decodeJson(text);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      countError(counts, "not a JSON event", unit.file.path, `line ${line}`, error.message);
-      return;
-    }
+  #textEvent(event: LogEvent, place: TextPlace, unit: ScanUnit, form: TextForm): void {
+    const { timeFields } = this.#reading;
+    countFormat(this.#counts, formatOf(event, place.text, form));
     if (!this.#timed) this.#noteTime(event);
-    if (!this.#evaluates(this.#timed ? eventTimestamp(event)[0] : undefined)) return;
+    if (!this.#evaluates(this.#timed ? eventTimestamp(event, timeFields)[0] : undefined)) return;
     const results = this.#engine.evaluate(event);
     if (results.length === 0) return;
-    const [when, timestamp] = eventTimestamp(event);
-    this.#hit(results, unit, offset, line, undefined, {
+    const [when, timestamp] = eventTimestamp(event, timeFields);
+    this.#hit(results, unit, place.offset, place.line, undefined, {
       time: when ?? Infinity,
       timestamp,
-      channel: scalarText(event.get(CHANNEL_FIELD)),
+      channel: eventChannel(event),
       computer: eventComputer(event),
     });
   }
@@ -369,35 +346,6 @@ class Pace {
   }
 }
 
-interface BlockPusher {
-  block(block: Uint8Array): void;
-  end(): void;
-}
-
-function linePusher(
-  from: number,
-  line: (text: string, offset: number) => void,
-  tooLong: (offset: number, bytes: number) => void,
-): BlockPusher {
-  const splitter = new LineSplitter({ line, tooLong }, from);
-  return { block: (block) => splitter.push(block), end: () => splitter.end() };
-}
-
-function jsonPusher(
-  value: (text: string, offset: number) => void,
-  problem: (message: string, offset: number) => void,
-): BlockPusher {
-  const stream = new JsonStream({ value, problem });
-  const decoder = new TextDecoder();
-  return {
-    block: (block) => stream.push(decoder.decode(block, { stream: true })),
-    end: () => {
-      stream.push(decoder.decode());
-      stream.end();
-    },
-  };
-}
-
 async function* streamBlocks(stream: Readable, signal: AbortSignal): AsyncIterable<Uint8Array> {
   const blocks = stream[Symbol.asyncIterator]();
   try {
@@ -428,6 +376,12 @@ async function* counting(
     counts.bytes += block.length;
     yield block;
   }
+}
+
+/** Where a record stands, in words. Lines are numbered within a part, so others are told by bytes. */
+function placeText(form: TextForm, { line, offset }: TextPlace, from: number): string {
+  if (form.kind === "json") return `character ${offset}`;
+  return from === 0 ? `line ${line}` : `byte ${offset}`;
 }
 
 /** The first block, and a stream that begins with it. */

@@ -31,9 +31,12 @@ export class JsonStream {
   #start = -1;
   #strayAt = -1;
   #skipping = false;
+  readonly #opensArray: boolean;
 
-  constructor(sink: JsonSink, maxCharacters = MAX_VALUE_CHARACTERS) {
+  /** @param opensArray Whether an array around all values is opened, or is a value. */
+  constructor(sink: JsonSink, maxCharacters = MAX_VALUE_CHARACTERS, opensArray = true) {
     this.#sink = sink;
+    this.#opensArray = opensArray;
     this.#maxCharacters = maxCharacters;
   }
 
@@ -70,7 +73,7 @@ export class JsonStream {
   }
 
   #outside(code: number, at: number): void {
-    if (code === OPEN_BRACKET && !this.#started) {
+    if (code === OPEN_BRACKET && !this.#started && this.#opensArray) {
       this.#inArray = true;
       this.#started = true;
       return;

@@ -4,15 +4,27 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { Buffer } from "node:buffer";
-import { pipeline, Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
+import { pipeline, Readable, type Transform } from "node:stream";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import type { Packing } from "./tail/rotated.ts";
 
 /** Large enough that reading costs nothing beside parsing, small enough not to matter in memory. */
 const BLOCK_BYTES = 256 << 10;
 
-/** The first two bytes of a gzip member. */
-export function isGzip(head: Uint8Array): boolean {
-  return head[0] === 0x1f && head[1] === 0x8b;
+/** Bytes that tell how a file is packed. */
+export const PACKING_BYTES = 4;
+
+/** By the first bytes: those of a gzip member (RFC 1952) or of a Zstandard frame (RFC 8878). */
+export function packingIn(head: Uint8Array): Packing | undefined {
+  if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
+  const isZstd = head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd;
+  return isZstd ? "zstd" : undefined;
+}
+
+function unpacker(packing: Packing): Transform {
+  return packing === "gzip"
+    ? createGunzip({ chunkSize: BLOCK_BYTES })
+    : createZstdDecompress({ chunkSize: BLOCK_BYTES });
 }
 
 /** The first `length` bytes of a file, fewer if it is shorter. */
@@ -47,15 +59,16 @@ export async function* readBlocks(
   }
 }
 
-/** The unpacked bytes of a gzip file; `onPacked` is told how many packed bytes have been read. */
-export async function* readGzipBlocks(
+/** The unpacked bytes of a file; `onPacked` is told how many packed bytes have been read. */
+export async function* readPackedBlocks(
   path: string,
+  packing: Packing,
   onPacked: (bytes: number) => void,
   signal?: AbortSignal,
 ): AsyncIterable<Uint8Array> {
   const packed = createReadStream(path, { highWaterMark: BLOCK_BYTES });
   packed.on("data", (chunk) => onPacked(chunk.length));
-  const unpacked = createGunzip({ chunkSize: BLOCK_BYTES });
+  const unpacked = unpacker(packing);
   packed.on("error", (error) => unpacked.destroy(error));
   packed.pipe(unpacked);
   try {
@@ -70,13 +83,16 @@ export async function* readGzipBlocks(
 }
 
 /**
- * The unpacked bytes of a gzip stream.
+ * The unpacked bytes of a stream.
  *
  * @param packed Read ahead of, so its blocks must not be overwritten by later ones; those of
  *   `readBlocks` are.
  */
-export async function* gunzipBlocks(packed: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  const unpacked = createGunzip({ chunkSize: BLOCK_BYTES });
+export async function* unpackBlocks(
+  packed: AsyncIterable<Uint8Array>,
+  packing: Packing,
+): AsyncIterable<Uint8Array> {
+  const unpacked = unpacker(packing);
   // A failure of the source reaches the consumer through `unpacked`.
   pipeline(Readable.from(packed), unpacked, () => {});
   for await (const block of unpacked) yield block as Uint8Array;

@@ -8,7 +8,7 @@
  * - `reader.scan({from, to, decoder, signal, onEvent, onProblem, onBytes})`, the same with pauses in
  *   which it can be aborted;
  * - `reader.events()`, an `AsyncIterable` of events that stay valid, for users of the library;
- * - `readEvtxStream(source, …)` for stdin, and for `.evtx.gz` with `readGzipBlocks` as its source;
+ * - `readEvtxStream(source, …)` for stdin, and for `.evtx.gz` with `readPackedBlocks` as its source;
  * - `isEvtxFile(path)`, by signature.
  * `readEvtxInfo` is in `evtx_info.ts`, `checkIntegrity` in `evtx_integrity.ts`.
  *

@@ -2,16 +2,11 @@
  * One input to its events: the same for the agent, `scan`, `eval`, `explain` and library users.
  */
 import { DecodeError } from "../decode/errors.ts";
+import type { EventFilter } from "../decode/filter/types.ts";
 import { decodeJson, JsonEvent } from "../decode/json.ts";
 import { JsonStream } from "../decode/json_stream.ts";
 import { type LineFormat, type LineOptions, parseLine } from "../decode/parse_line.ts";
 import type { LogEvent } from "../event/event.ts";
-
-/**
- * Makes any number of events of one before rules see it; none drops it, `[event]` passes it on.
- * If it throws, its input is a failure of the reason `filter`.
- */
-export type EventFilter = (event: LogEvent) => readonly LogEvent[];
 
 /** How inputs are read. */
 export interface InputOptions extends LineOptions {
@@ -26,7 +21,7 @@ export interface InputOptions extends LineOptions {
   readonly filter?: EventFilter;
 }
 
-/** Why an input is not an event. */
+/** Why an input is not an event, or not all that a filter should have made of it. */
 export interface InputFailure {
   /** `decode_json`, …, `filter`: a label for counters. */
   readonly reason: string;
@@ -42,7 +37,8 @@ const ARRAY_START = /^\s*\[/;
  * an array of objects, what the filter makes of it if there is one. To a filter an array is one value.
  *
  * @param input A line without its end, or an event of a source that decodes by itself.
- * @returns Why it is no event. What `visit` throws is thrown.
+ * @returns What failed: its decoding, or an output of the filter, whose others are events none the
+ *   less. What `visit` throws is thrown.
  */
 export function visitEvents(
   input: string | LogEvent,
@@ -77,14 +73,22 @@ function visitFiltered(
   filter: EventFilter,
   visit: (event: LogEvent) => void,
 ): InputFailure | undefined {
-  let made: readonly LogEvent[];
+  let made: readonly LogEvent[] = [];
+  let first: string | undefined;
+  let failures = 0;
+  const failed = (message: string): void => {
+    failures++;
+    first ??= message;
+  };
   try {
-    made = filter(event);
+    made = filter(event, failed);
   } catch (error) {
-    return { reason: "filter", message: error instanceof Error ? error.message : String(error) };
+    failed(error instanceof Error ? error.message : String(error));
   }
   for (const one of made) visit(one);
-  return undefined;
+  if (first === undefined) return undefined;
+  const message = failures === 1 ? first : `${first}; ${failures - 1} more of its outputs failed`;
+  return { reason: "filter", message };
 }
 
 /** The texts of the members of an array, if all of them are objects or arrays. */

@@ -57,8 +57,17 @@ const CASES: readonly (readonly [string, readonly string[], number, RegExp, RegE
   ["says No matches. of one event", ["-e", MISS], 0, /^$/, /\nNo matches\.\n$/],
   ["says nothing with -q", ["-e", HIT, "-q"], 0, /./, /^$/],
   ["keeps Loaded with --no-stats", ["-e", HIT, "--no-stats"], 0, /./, /^Loaded 1 .*\n$/],
-  ["refuses text that is not JSON", ["-e", "not json"], 2, /^$/, /Invalid JSON.*@FILE/],
-  ["refuses a scalar", ["-e", "5"], 2, /^$/, /Invalid JSON/],
+  ["takes other text for a line", ["-e", "not json"], 0, /^$/, /\nNo matches\.\n$/],
+  ["refuses damaged JSON", ["-e", '{"a"'], 2, /^$/, /Invalid JSON in --event: /],
+  [
+    "refuses text that is not JSON if it should be",
+    ["-e", "not json", "--input-format", "json"],
+    2,
+    /^$/,
+    /Invalid JSON.*@FILE/,
+  ],
+  ["refuses a scalar", ["-e", "5", "--input-format", "json"], 2, /^$/, /Invalid JSON/],
+  ["knows a file without its @", ["-e", "package.json"], 2, /^$/, /name of a file.*@package\.json/],
   ["misses a file", ["-e", "@missing"], 2, /^$/, /Event file not found: missing/],
   ["refuses a directory", ["-e", "@/"], 2, /^$/, /is a directory; use picket scan/],
   ["exits with 1 on a detection", ["-e", HIT, "--fail-on-detection"], 1, /./, /./],
@@ -100,13 +109,13 @@ test("picket eval gives results the specified shape, with exact integers and no 
 
 const LINES = `${HIT}\n\n{bad\n${MISS}\n5\n${HIT}`;
 const INPUTS: readonly (readonly [string, string | Uint8Array, string])[] = [
-  ["lines.ndjson", LINES, "3 events, 2 matches, 2 skipped"],
-  ["lines.ndjson.gz", gzipSync(LINES), "3 events, 2 matches, 2 skipped"],
+  ["lines.ndjson", LINES, "4 events, 2 matches, 1 line unparseable"],
+  ["lines.ndjson.gz", gzipSync(LINES), "4 events, 2 matches, 1 line unparseable"],
   ["bom.json", `\uFEFF${HIT}\r\n${MISS}\r\n`, "2 events, 1 match"],
   ["array.json", `[\n  ${HIT},\n  ${MISS}\n]`, "2 events, 1 match"],
   ["pretty.json", JSON.stringify({ CommandLine: "whoami" }, null, 2), "1 event, 1 match"],
   ["pretty.json.gz", gzipSync(JSON.stringify({ CommandLine: "whoami" }, null, 2)), "1 event, 1 m"],
-  ["cut.json", `[${HIT},{"a":`, "1 event, 1 match, 1 skipped"],
+  ["cut.json", `[${HIT},{"a":`, "1 event, 1 match, 1 line unparseable"],
   ["empty.json", "", "0 events, 0 matches"],
 ];
 for (const [name, content, summary] of INPUTS) {
@@ -136,7 +145,7 @@ test("picket eval names lines that are no events, even when quiet", async () => 
   using temp = files({ "lines.ndjson": LINES });
   const args = ["eval", "-q", "-r", temp.path("rule.yml"), "-e", `@${temp.path("lines.ndjson")}`];
   const run = await picket(args);
-  assert.match(run.err, /^Skipped line 3: Cannot decode JSON.*\nSkipped line 5: .*\n$/);
+  assert.match(run.err, /^Skipped line 3: Cannot decode JSON.*\n$/);
   assert.equal((await picket([...args, "--strict"])).code, 4);
 });
 
@@ -179,7 +188,11 @@ const DEFAULTS: EvalOptions = {
   pretty: false,
   failOnDetection: false,
   strict: false,
+  failOnParseError: false,
   stats: true,
+  inputFormat: "auto",
+  syslogStripBom: true,
+  timestampField: [],
 };
 
 test("runEval() writes a result before the next block of stdin comes", async () => {

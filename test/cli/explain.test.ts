@@ -218,7 +218,7 @@ test("picket explain makes texts of rules and events harmless", async () => {
 
 // daemon.md 13.4 and 17.6, case 133.
 const FAILURES: readonly (readonly [string, readonly string[], number, RegExp])[] = [
-  ["an event that is not JSON", ["-e", "nope"], 3, /Invalid JSON/],
+  ["an event that is not JSON", ["-e", "{nope}"], 3, /Invalid JSON/],
   ["a missing file", ["-e", "@missing"], 3, /Event file not found/],
   ["no rule of that name", ["-e", "{}", "--rule", "x"], 2, /no rule has the id or title "x"/],
   ["no record of that number", ["-e", "{}", "--record", "7"], 3, /no event 7/],

@@ -9,8 +9,9 @@ import process from "node:process";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { findInputs, jsonKind, planUnits } from "../../cli/scan/inputs.ts";
+import { findInputs, planUnits } from "../../cli/scan/inputs.ts";
 import type { InputFile } from "../../cli/scan/types.ts";
+import { HEAD_BYTES, textForm } from "../../cli/text_form.ts";
 import { FIXTURES, type Scratch, scratch } from "../support/picket.ts";
 
 const EVTX = readFileSync(join(FIXTURES, "evtx/dc01/security.evtx"));
@@ -22,7 +23,7 @@ async function found(
   paths: readonly string[],
   exclude: readonly string[] = [],
 ): Promise<string[]> {
-  const { files } = await findInputs(paths.map((path) => join(dir.path, path)), exclude);
+  const { files } = await findInputs(paths.map((path) => join(dir.path, path)), { exclude });
   return files.map(({ path }) => path.slice(dir.path.length + 1));
 }
 
@@ -38,6 +39,10 @@ function tree(dir: Scratch): void {
   writeFileSync(dir.file("logs/notes.txt"), LINES);
   writeFileSync(dir.file("logs/deep/f.ndjson"), LINES);
   writeFileSync(dir.file("a[b]/g.ndjson"), LINES);
+}
+
+function kindOf({ kind, form, packing }: InputFile): string {
+  return [form?.kind ?? kind, ...(packing === undefined ? [] : [packing])].join(" ");
 }
 
 const LOGS = [
@@ -59,14 +64,14 @@ test("findInputs() takes logs below a directory and any file that is named", asy
     "logs/b.evtx",
     ...LOGS.filter((path) => path !== "logs/b.evtx"),
   ]);
-  const { files } = await findInputs([dir.file("logs"), "-"], []);
-  assert.deepEqual(files.map(({ kind, gzip }) => `${kind}${gzip ? " gz" : ""}`), [
+  const { files } = await findInputs([dir.file("logs"), "-"]);
+  assert.deepEqual(files.map(kindOf), [
     "lines",
     "evtx",
     "json",
-    "lines gz",
+    "lines gzip",
     "lines",
-    "evtx gz",
+    "evtx gzip",
     "evtx",
     "stream",
   ]);
@@ -84,7 +89,7 @@ test("findInputs() expands patterns, unless a file has that very name", async ()
   assert.deepEqual(await found(dir, ["logs/{a,b}.*"]), ["logs/a.ndjson", "logs/b.evtx"]);
   assert.deepEqual(await found(dir, ["a[b]"]), ["a[b]/g.ndjson"]);
   assert.deepEqual(await found(dir, ["l*"]), LOGS);
-  const { problems } = await findInputs([dir.file("*.none"), dir.file("none")], []);
+  const { problems } = await findInputs([dir.file("*.none"), dir.file("none")]);
   assert.deepEqual(problems.map(({ message }) => message), [
     "no such file or directory",
     "no such file or directory",
@@ -110,7 +115,7 @@ test("findInputs() reads a file once and survives loops of links", async () => {
   symlinkSync("a", dir.file("b"));
   symlinkSync("a/log.ndjson", dir.file("c.ndjson"));
   symlinkSync("loop.ndjson", dir.file("loop.ndjson"));
-  const { files, problems } = await findInputs([dir.path, dir.file("b"), dir.path], []);
+  const { files, problems } = await findInputs([dir.path, dir.file("b"), dir.path]);
   assert.deepEqual(files.map(({ path }) => path), [dir.file("a/log.ndjson")]);
   assert.deepEqual(problems.map(({ path }) => path), [dir.file("loop.ndjson")]);
 });
@@ -121,7 +126,7 @@ test("findInputs() never takes an output for an input", async () => {
   writeFileSync(dir.file("out.ndjson"), LINES);
   symlinkSync("out.ndjson", dir.file("link.ndjson"));
   const outputs = [undefined, dir.file("link.ndjson"), dir.file("not_yet.json")];
-  const { files } = await findInputs([dir.path, dir.file("out.ndjson")], [], outputs);
+  const { files } = await findInputs([dir.path, dir.file("out.ndjson")], { outputs });
   assert.deepEqual(files.map(({ path }) => path), [dir.file("log.ndjson")]);
 });
 
@@ -130,8 +135,9 @@ test("findInputs() opens no pipe, and takes only those that are named", {
 }, async () => {
   using dir = scratch();
   execFileSync("mkfifo", [dir.file("p.ndjson")]);
-  assert.deepEqual(await findInputs([dir.path], []), { files: [], problems: [] });
-  const { files } = await findInputs([dir.file("p.ndjson")], []);
+  const none = { files: [], problems: [], skipped: { name: 0, binary: 0 } };
+  assert.deepEqual(await findInputs([dir.path]), none);
+  const { files } = await findInputs([dir.file("p.ndjson")]);
   assert.deepEqual(files.map(({ kind }) => kind), ["stream"]);
 });
 
@@ -152,16 +158,11 @@ const KINDS: readonly (readonly [string, "lines" | "json"])[] = [
 ];
 
 for (const [text, expected] of KINDS) {
-  test(`jsonKind() takes ${JSON.stringify(text.slice(0, 30))} for ${expected}`, () => {
-    assert.equal(jsonKind(new TextEncoder().encode(text).subarray(0, 4096)), expected);
+  test(`textForm() takes ${JSON.stringify(text.slice(0, 30))} for ${expected}`, () => {
+    const head = new TextEncoder().encode(text).subarray(0, HEAD_BYTES);
+    assert.equal(textForm(head, "json", false)?.kind, expected);
   });
 }
-
-test("jsonKind() answers for any bytes", () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-    assert.match(jsonKind(bytes), /^(?:lines|json)$/);
-  }));
-});
 
 test("planUnits() cuts lines behind line ends, EVTX between chunks, and nothing else", async () => {
   using dir = scratch();
@@ -169,11 +170,13 @@ test("planUnits() cuts lines behind line ends, EVTX between chunks, and nothing 
   const path = dir.file("large.ndjson");
   writeFileSync(path, line.repeat(100));
   const size = 100 * line.length;
-  const file = (kind: InputFile["kind"], gzip = false): InputFile => ({ path, kind, gzip, size });
-  const lines = await planUnits([file("lines")]);
+  const form = textForm(new TextEncoder().encode("x\n"), "auto", false)!;
+  const lined: InputFile = { path, kind: "text", form, size };
+  const logs: InputFile = { path, kind: "evtx", size };
+  const lines = await planUnits([lined]);
   assert.ok(lines.length >= 3);
   for (const { from } of lines) assert.equal(from % line.length, 0);
-  const evtx = await planUnits([file("evtx")]);
+  const evtx = await planUnits([logs]);
   assert.ok(evtx.length >= 3);
   for (const { from } of evtx) assert.equal((from - 4096 * Math.sign(from)) % 65_536, 0);
   for (const units of [lines, evtx]) {
@@ -182,9 +185,17 @@ test("planUnits() cuts lines behind line ends, EVTX between chunks, and nothing 
     for (const [at, { to }] of units.slice(0, -1).entries()) assert.equal(units[at + 1]!.from, to);
     assert.deepEqual(units.map(({ number }) => number), units.map((_, at) => at));
   }
-  for (const whole of [file("json"), file("lines", true), file("evtx", true), file("stream")]) {
+  const wholes: readonly InputFile[] = [
+    { ...lined, form: { ...form, kind: "json" } },
+    { ...lined, form: { ...form, isAudit: true } },
+    { ...lined, form: { ...form, encoding: "utf-16le" } },
+    { ...lined, packing: "gzip" },
+    { ...logs, packing: "zstd" },
+    { path, kind: "stream", size },
+  ];
+  for (const whole of wholes) {
     assert.equal((await planUnits([whole])).length, 1);
   }
   writeFileSync(path, "x".repeat(size));
-  assert.equal((await planUnits([file("lines")])).length, 1);
+  assert.equal((await planUnits([lined])).length, 1);
 });

@@ -45,8 +45,9 @@ function problem(path: string, document: number, code = "broken"): RuleProblem {
 
 function report(counts: ScanCounts, overrides: Partial<ScanReport> = {}): ScanReport {
   return {
-    files: [{ path: "a.evtx", kind: "evtx", gzip: false, size: 2048 }],
+    files: [{ path: "a.evtx", kind: "evtx", size: 2048 }],
     unreadable: [],
+    skipped: { name: 0, binary: 0 },
     collection: { rules: RULES, correlations: [], filters: [], problems: [] },
     rules: RULES,
     outcome: {
@@ -79,7 +80,7 @@ function someCounts(): ScanCounts {
   }
   countComputer(counts, "WS01", 3);
   countComputer(counts, "DC01", 4);
-  for (let at = 0; at < 5; at++) countError(counts, "EVTX token", "a.evtx", `byte ${at}`, "bad");
+  for (let at = 0; at < 7; at++) countError(counts, "EVTX token", "a.evtx", `byte ${at}`, "bad");
   return counts;
 }
 
@@ -94,7 +95,8 @@ test("scanSummary() says what was read, found and lost", () => {
       "Matches  7: 1 critical, 4 high, 2 low",
       "Rules    4 loaded, 0 not loaded, 1 never applicable to these events",
       "2.00 s, 500 events/s",
-      "5 × EVTX token\n    a.evtx, byte 0: bad\n    a.evtx, byte 1: bad\n    a.evtx, byte 2: bad\n" +
+      "7 × EVTX token\n    a.evtx, byte 0: bad\n    a.evtx, byte 1: bad\n    a.evtx, byte 2: bad\n" +
+      "    a.evtx, byte 3: bad\n    a.evtx, byte 4: bad\n" +
       "    … 2 more",
     ]
   ) assert.ok(text.includes(part), `${part} in\n${text}`);
@@ -143,8 +145,8 @@ test("scanStatistics() has every level, and errors with what could not be opened
     "00000003-0000-4000-8000-000000000000": 2,
   });
   assert.deepEqual(stats.matches_by_computer, { WS01: 3, DC01: 4 });
-  assert.equal(stats.errors, 6);
-  assert.deepEqual(stats.errors_by_reason, { "unreadable input": 1, "EVTX token": 5 });
+  assert.equal(stats.errors, 8);
+  assert.deepEqual(stats.errors_by_reason, { "unreadable input": 1, "EVTX token": 7 });
   assert.equal(stats.events_per_second, 500);
   assert.ok(stats.peak_rss_bytes > 1 << 20);
   assert.ok(!("integrity" in stats));
@@ -215,7 +217,7 @@ test("addCounts() adds up to the same whatever part counted what", () => {
         for (const error of errors) countError(counts, error, "p", "", "m");
         addCounts(sum, counts);
       }
-      for (const { samples } of sum.errors.values()) assert.ok(samples.length <= 3);
+      for (const { samples } of sum.errors.values()) assert.ok(samples.length <= 5);
       const sorted = (map: ReadonlyMap<unknown, unknown>) =>
         [...map].sort(([a], [b]) => String(a) < String(b) ? -1 : 1);
       const errors = [...sum.errors].map(([reason, { count }]) => `${reason} ${count}`).sort();

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { EvtxDecoder } from "../../src/decode/evtx/decoder.ts";
 import { EvtxError, type EvtxProblem } from "../../src/decode/evtx/errors.ts";
-import { readGzipBlocks } from "../../src/ingest/blocks.ts";
+import { readPackedBlocks } from "../../src/ingest/blocks.ts";
 import { EvtxFileReader, isEvtxFile, readEvtxStream } from "../../src/ingest/evtx_file.ts";
 import { readEvtxInfo } from "../../src/ingest/evtx_info.ts";
 import { checkIntegrity } from "../../src/ingest/evtx_integrity.ts";
@@ -125,7 +125,7 @@ test("readEvtxStream() reads the same in pieces of any size, and from gzip", asy
   }
   const packed = file("many.evtx.gz", gzipSync(many));
   for (
-    const source of [pieces(999), pieces(65536), pieces(1 << 20), readGzipBlocks(packed, () => {})]
+    const source of [pieces(999), pieces(65536), pieces(1 << 20), readPackedBlocks(packed, "gzip", () => {})]
   ) {
     const found: (number | bigint)[] = [];
     const fail = ({ message }: EvtxProblem) => assert.fail(message);

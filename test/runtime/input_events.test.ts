@@ -4,14 +4,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { EventFilter } from "../../src/decode/filter/types.ts";
 import { LINE_FORMATS } from "../../src/decode/parse_line.ts";
 import { jsonText } from "../../src/event/json_text.ts";
 import { decodeJson } from "../../src/decode/json.ts";
-import {
-  type EventFilter,
-  type InputOptions,
-  visitEvents,
-} from "../../src/runtime/input_events.ts";
+import { type InputOptions, visitEvents } from "../../src/runtime/input_events.ts";
 
 /** The events as JSON texts, or the reason why there is none. */
 function read(line: string, options: InputOptions = {}): readonly string[] | string {
@@ -73,6 +70,21 @@ test("visitEvents() passes on what is an event already, through the filter", () 
     undefined,
   );
   assert.deepEqual(seen, [event, event, event]);
+});
+
+test("visitEvents() tells of outputs that failed beside those that did not", () => {
+  const filter: EventFilter = (event, failed) => {
+    failed("first");
+    failed("second");
+    return [event];
+  };
+  const seen: unknown[] = [];
+  const failure = visitEvents('{"a":1}', { filter }, (event) => seen.push(event.toValue()));
+  assert.deepEqual(seen, [{ a: 1 }]);
+  assert.deepEqual(failure, {
+    reason: "filter",
+    message: "first; 1 more of its outputs failed",
+  });
 });
 
 test("visitEvents() gives as many events as an array has objects", () => {

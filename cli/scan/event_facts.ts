@@ -1,0 +1,47 @@
+/**
+ * What the timeline and the statistics say of an event that was decoded from text.
+ */
+import { isAudit } from "../../src/decode/auditd/event.ts";
+import { isCef } from "../../src/decode/cef.ts";
+import { PlainEvent } from "../../src/decode/flat_event.ts";
+import { JsonEvent } from "../../src/decode/json.ts";
+import { isLeef } from "../../src/decode/leef.ts";
+import type { LogEvent } from "../../src/event/event.ts";
+import { internField } from "../../src/event/field.ts";
+import { scalarText } from "../../src/event/value.ts";
+import type { TextForm } from "../text_form.ts";
+
+/** The log, or the program that wrote to it. */
+const CHANNEL_FIELDS = ["Channel", "appname", "syslog_appname"].map(internField);
+
+/** The channel of an event, or the program that wrote it. */
+export function eventChannel(event: LogEvent): string | undefined {
+  for (const field of CHANNEL_FIELDS) {
+    const text = scalarText(event.get(field));
+    if (text !== undefined && text !== "") return text;
+  }
+  return undefined;
+}
+
+const APPNAME = internField("appname");
+const HOSTNAME = internField("hostname");
+
+/** The format of the line that gave `event`: a word of `LINE_FORMATS`, or `xml`. */
+export function formatOf(event: LogEvent, line: string, form: TextForm): string {
+  if (form.kind === "json") return "json";
+  if (form.format !== "auto") return form.format;
+  const start = line.charCodeAt(line.charCodeAt(0) === BOM ? 1 : 0);
+  if (event instanceof JsonEvent && (start === OPEN_BRACE || form.expectsJson)) return "json";
+  if (event instanceof PlainEvent) return "plain";
+  if (isCef(line)) return "cef";
+  if (isLeef(line)) return "leef";
+  if (isAudit(line)) return "auditd";
+  if (start === LESS_THAN) return /^\s*<\d/.test(line) ? "syslog" : "xml";
+  if (event instanceof JsonEvent) return /^\s*[{[]/.test(line) ? "json" : "syslog";
+  const isSyslog = event.get(APPNAME) !== undefined || event.get(HOSTNAME) !== undefined;
+  return isSyslog && !/^\w+=/.test(line) ? "syslog" : "logfmt";
+}
+
+const BOM = 0xfeff;
+const OPEN_BRACE = 123;
+const LESS_THAN = 60;
