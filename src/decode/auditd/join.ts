@@ -64,6 +64,9 @@ export class AuditJoiner<Place> {
   /** Lines so far. */
   #line = 0;
   #chars = 0;
+  /** No event is old before this line, nor before this time. */
+  #dueLine = Infinity;
+  #dueSeconds = Infinity;
 
   /** @param onLimit Called for an event that was cut because it, or all of them, grew too large. */
   constructor(onEvent: OnAuditEvent<Place>, onLimit: () => void = () => {}) {
@@ -146,6 +149,8 @@ export class AuditJoiner<Place> {
     const chars = text.length;
     this.#chars += chars;
     const last = this.#line;
+    this.#dueLine = Math.min(this.#dueLine, last + MAX_LINES_BEHIND);
+    this.#dueSeconds = Math.min(this.#dueSeconds, seconds + MAX_AGE_SECONDS);
     this.#open.set(key, { key, node, seconds, lines: [text], places: [place], chars, last });
   }
 
@@ -159,10 +164,17 @@ export class AuditJoiner<Place> {
 
   /** Ends events that nothing more can be expected for. Machines may have different times. */
   #endOld(node: string | undefined, seconds: number): void {
+    if (this.#line < this.#dueLine && seconds < this.#dueSeconds) return;
+    this.#dueLine = this.#dueSeconds = Infinity;
     for (const event of this.#open.values()) {
       const isOld = (seconds - event.seconds >= MAX_AGE_SECONDS && node === event.node) ||
         this.#line - event.last >= MAX_LINES_BEHIND;
-      if (isOld) this.#end(event);
+      if (isOld) {
+        this.#end(event);
+      } else {
+        this.#dueLine = Math.min(this.#dueLine, event.last + MAX_LINES_BEHIND);
+        this.#dueSeconds = Math.min(this.#dueSeconds, event.seconds + MAX_AGE_SECONDS);
+      }
     }
   }
 
