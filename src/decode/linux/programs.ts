@@ -80,23 +80,30 @@ function program(services: readonly string[], options: ProgramOptions = {}): Pro
   };
 }
 
+/** A program that other systems have as well: its messages tell no product. */
+function shared(services: readonly string[]): Program {
+  const logsource = logsourceOf(undefined, services, undefined);
+  return {
+    pamLogsource: logsourceOf(undefined, [...services, "auth"], undefined),
+    search: () => ({ match: undefined, logsource }),
+  };
+}
+
 /** The kernel of macOS logs under the same name: what is not known to be Linux has no product. */
-const KERNEL_PROGRAM: Program = (() => {
+function kernel(): Program {
   const services = ["kernel", "syslog"];
-  const linux = program(services);
-  const unknown = logsourceOf(undefined, services, undefined);
+  const plain = logsourceOf(LINUX, services, undefined);
   const firewall = logsourceOf(LINUX, services, "firewall");
-  const plain = linux.pamLogsource;
-  const known = logsourceOf(LINUX, services, undefined);
+  const unknown = logsourceOf(undefined, services, undefined);
   return {
     pamLogsource: plain,
     search(message) {
       const { match, isLinux } = searchKernel(message);
       if (!isLinux) return { match, logsource: unknown };
-      return { match, logsource: match?.pattern.category === "firewall" ? firewall : known };
+      return { match, logsource: match?.pattern.category === "firewall" ? firewall : plain };
     },
   };
-})();
+}
 
 const table = (patterns: PatternTable): ProgramOptions => ({ search: patternSearch(patterns) });
 const auth = (name: string, options?: ProgramOptions): Program =>
@@ -112,57 +119,35 @@ const SYSTEMD_PROGRAM = daemon("systemd", table(SYSTEMD));
 const CLAMAV_PROGRAM = daemon("clamav", table(CLAMAV));
 const XINETD_PROGRAM = daemon("xinetd", table(XINETD));
 
+const ACCOUNT_PROGRAMS = (
+  "useradd userdel usermod groupadd groupdel groupmod groupmems gpasswd passwd chpasswd chage chfn " +
+  "chsh newusers vipw"
+).split(" ");
+
 /**
  * Programs whose texts are not opened, but that only Linux has, so that rules for other systems are
  * not asked.
  */
-const UNOPENED = [
-  "auditd",
-  "audispd",
-  "audisp-syslog",
-  "rsyslogd",
-  "syslog-ng",
-  "klogd",
-  "networkd-dispatcher",
-  "NetworkManager",
-  "dbus-daemon",
-  "dbus-broker",
-  "dhclient",
-  "dhcpcd",
-  "wpa_supplicant",
-  "snapd",
-  "firewalld",
-  "logrotate",
-  "udevd",
-  "multipathd",
-  "irqbalance",
-  "iptables",
-  "ip6tables",
-  "gpm",
-  "run-parts",
-  "anacron",
-  "atd",
-  "chronyd",
-  "dockerd",
-  "containerd",
-  "kubelet",
-  "fail2ban-server",
-  "fail2ban.actions",
-  "fail2ban.filter",
-  "apparmor",
-  "setroubleshoot",
-  "sedispatch",
-  "dropbear",
-  "unix_chkpwd",
-  "unattended-upgrade",
-  "packagekitd",
-  "sssd",
-  "ModemManager",
-  "udisksd",
-]; // deno-fmt-ignore
+const UNOPENED = (
+  "ModemManager NetworkManager anacron apparmor atd audispd audisp-syslog auditd avahi-daemon " +
+  "chronyd containerd dbus-broker dbus-daemon dhclient dhcpcd dockerd dropbear fail2ban.actions " +
+  "fail2ban.filter fail2ban-server firewalld gpm ip6tables iptables irqbalance keepalived " +
+  "klogd kubelet logrotate multipathd networkd-dispatcher packagekitd rsyslogd run-parts sedispatch " +
+  "setroubleshoot snapd sssd syslog-ng tuned udev udevd udisksd unattended-upgrade unix_chkpwd " +
+  "wpa_supplicant"
+).split(" ");
+/**
+ * The same for programs that macOS, the BSDs or appliances have as well. Not those of the web: what
+ * they log may be requests, for which there are rules by category.
+ */
+const SHARED = (
+  "cups cupsd dovecot exim klogind master nmbd ntpd portmap racoon rpcbind sendmail smbd snmpd sntp " +
+  "syslog syslogd telnetd"
+).split(" ");
 
 const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
   ...UNOPENED.map((name) => [name, daemon(name)] as const),
+  ...SHARED.map((name) => [name, shared([name, "syslog"])] as const),
   ["sshd", SSHD_PROGRAM],
   ["sshd-session", SSHD_PROGRAM],
   ["sshd-auth", SSHD_PROGRAM],
@@ -173,15 +158,12 @@ const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
   ["pkexec", auth("pkexec", { ...table(PKEXEC), image: "/usr/bin/pkexec" })],
   ["polkitd", auth("polkitd", table(POLKIT))],
   ["systemd-logind", auth("systemd-logind", table(LOGIND))],
-  ...[
-    "useradd", "userdel", "usermod", "groupadd", "groupdel", "groupmod", "gpasswd", "passwd",
-    "chpasswd", "chage", "chfn", "chsh", "newusers", "vipw", "groupmems",
-  ].map((name) => [name, accounts(name)] as const),
+  ...ACCOUNT_PROGRAMS.map((name) => [name, accounts(name)] as const),
   ["CRON", CRON_PROGRAM],
   ["cron", CRON_PROGRAM],
   ["crontab", CRON_PROGRAM],
   ["crond", cron("/usr/sbin/crond")],
-  ["kernel", KERNEL_PROGRAM],
+  ["kernel", kernel()],
   ["systemd", SYSTEMD_PROGRAM],
   ["vsftpd", daemon("vsftpd", table(VSFTPD))],
   ["clamd", CLAMAV_PROGRAM],
@@ -197,6 +179,7 @@ const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
 
 /** systemd's helpers, of which there are more with each version. */
 const SYSTEMD_HELPER = daemon("systemd");
+const POSTFIX = shared(["postfix", "syslog"]);
 /** Programs that nothing is known of but that a PAM module writes in their name. */
 const UNKNOWN: Program = program(["syslog"]);
 
@@ -205,6 +188,7 @@ function programOf(name: string): Program | undefined {
   const known = PROGRAMS.get(name);
   if (known !== undefined) return known;
   if (name.startsWith("systemd-")) return SYSTEMD_HELPER;
+  if (name.startsWith("postfix/")) return POSTFIX;
   if (!name.startsWith("/")) return undefined;
   const base = name.slice(name.lastIndexOf("/") + 1);
   return PROGRAMS.get(base);
