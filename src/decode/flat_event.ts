@@ -22,6 +22,7 @@ export class FlatEvent implements LogEvent {
   readonly #fields: Named;
   readonly #opened: Named;
   #byName: Map<string, string> | undefined;
+  #asked = 0;
 
   /**
    * @param fields In the order of the log.
@@ -36,7 +37,15 @@ export class FlatEvent implements LogEvent {
 
   /** See `LogEvent.get`. */
   get(field: Field): Value | undefined {
-    return (this.#byName ??= firstOfEach(this.#fields, this.#opened)).get(field.name);
+    if (this.#byName === undefined) {
+      const count = this.#fields.length + this.#opened.length;
+      if (count <= FEW_FIELDS && this.#asked < FEW_QUESTIONS) {
+        this.#asked++;
+        return textOf(this.#fields, field.name) ?? textOf(this.#opened, field.name);
+      }
+      this.#byName = firstOfEach(this.#fields, this.#opened);
+    }
+    return this.#byName.get(field.name);
   }
 
   /** All names. */
@@ -65,6 +74,21 @@ export class FlatEvent implements LogEvent {
 
 type Named = readonly (readonly [name: string, text: string])[];
 const NO_FIELDS: Named = [];
+
+/**
+ * Most events are asked a few questions: to build a map for them took a fifth of the time of reading
+ * syslog with one rule.
+ */
+const FEW_QUESTIONS = 8;
+const FEW_FIELDS = 40;
+
+function textOf(fields: Named, name: string): string | undefined {
+  for (let at = 0; at < fields.length; at++) {
+    const pair = fields[at]!;
+    if (pair[0] === name) return pair[1];
+  }
+  return undefined;
+}
 
 function firstOfEach(...lists: readonly Named[]): Map<string, string> {
   const byName = new Map<string, string>();

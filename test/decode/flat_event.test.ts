@@ -68,3 +68,15 @@ test("PlainEvent is its line and nothing else", () => {
     assert.equal(event.someText((text) => text.includes(name)), line.includes(name));
   }));
 });
+
+test("FlatEvent answers the first question and the hundredth alike", () => {
+  const pairs = fc.array(fc.tuple(fc.constantFrom("a", "b", "c", "__proto__"), fc.string()));
+  const asked = fc.array(fc.constantFrom("a", "b", "c", "d", "__proto__"), { maxLength: 30 });
+  fc.assert(fc.property(pairs, pairs, asked, (fields, opened, names) => {
+    const event = new FlatEvent(fields, opened);
+    for (const name of names) {
+      const first = [...fields, ...opened].find(([one]) => one === name)?.[1];
+      assert.equal(event.get(internField(name)), first);
+    }
+  }));
+});
