@@ -34,7 +34,7 @@ export interface RouteResponse {
 }
 
 interface RouteFacts {
-  readonly method: "GET" | "POST" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** `/api/v1/rules/{id}` */
   readonly path: string;
   readonly summary: string;

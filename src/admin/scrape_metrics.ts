@@ -19,6 +19,28 @@ export interface ScrapeFacts {
   }[];
   /** Absent without NATS. */
   readonly nats?: NatsFacts;
+  readonly observed?: ObservedFacts;
+}
+
+/** What is known of the fields, schemas and logsources of events, since the start. */
+export interface ObservedFacts {
+  readonly fields?: { readonly events: number; readonly keys: number; readonly overflow: number };
+  readonly schemas?: {
+    readonly bySchema: readonly (readonly [schema: string, count: number])[];
+    readonly unknown: number;
+    readonly ambiguous: number;
+    /** Schemas that discovery would propose; `undefined` without it. */
+    readonly clusters: number | undefined;
+  };
+  /** Events of no schema that were not evaluated; absent without routing by schema. */
+  readonly refused?: { readonly dropped: number; readonly errors: number };
+  readonly logsource?: { readonly pruned: number; readonly without: number };
+  /** Rules by schema, where that decides which are evaluated. */
+  readonly pruning?: readonly {
+    readonly schema: string;
+    readonly eligible: number;
+    readonly pruned: number;
+  }[];
 }
 
 /** What NATS connections and sinks have counted since they were made. */
@@ -71,9 +93,11 @@ export class ScrapeMetrics {
   /** By counter: what each label's source of counts told last. */
   readonly #seen = new Map<Counter<string>, Map<string, number>>();
   #expiry: Gauge<string> | undefined;
+  readonly #observed: ReturnType<typeof observedFamilies>;
 
   constructor(families: Families) {
     this.#families = families;
+    this.#observed = observedFamilies(families);
     this.#sinks = SINK_ROWS.map(([name, help, value]) => [
       families.gauge(name, help, ["sink"]),
       value,
@@ -120,7 +144,7 @@ export class ScrapeMetrics {
     );
   }
 
-  update({ sinks, inputs, tlsExpiresMs, dropped = [], nats }: ScrapeFacts): void {
+  update({ sinks, inputs, tlsExpiresMs, dropped = [], nats, observed }: ScrapeFacts): void {
     for (const [gauge, value] of this.#sinks) {
       gauge.reset();
       for (const sink of sinks) gauge.set({ sink: sink.id }, value(sink));
@@ -142,6 +166,7 @@ export class ScrapeMetrics {
       this.#advance(this.#dropped, { reason, level }, count);
     }
     if (nats !== undefined) this.#updateNats(nats);
+    if (observed !== undefined) this.#updateObserved(observed);
     if (tlsExpiresMs === undefined) return;
     // Made when it is needed: without TLS the family would tell a certificate that ends now.
     this.#expiry ??= this.#families.gauge(
@@ -149,6 +174,37 @@ export class ScrapeMetrics {
       "Until the certificate of the API ends; negative afterwards.",
     );
     this.#expiry.set((tlsExpiresMs - Date.now()) / 1000);
+  }
+
+  #updateObserved({ fields, schemas, refused, logsource, pruning = [] }: ObservedFacts): void {
+    const families = this.#observed;
+    if (fields !== undefined) {
+      this.#advance(families.fieldEvents, {}, fields.events);
+      this.#advance(families.fieldOverflow, {}, fields.overflow);
+      families.fieldKeys.set(fields.keys);
+    }
+    if (schemas !== undefined) {
+      for (const [schema, count] of schemas.bySchema) {
+        this.#advance(families.bySchema, { schema }, count);
+      }
+      this.#advance(families.unknown, {}, schemas.unknown);
+      this.#advance(families.ambiguous, {}, schemas.ambiguous);
+      if (schemas.clusters !== undefined) families.clusters.set(schemas.clusters);
+    }
+    if (refused !== undefined) {
+      this.#advance(families.refused, { action: "drop" }, refused.dropped);
+      this.#advance(families.refused, { action: "error" }, refused.errors);
+    }
+    if (logsource !== undefined) {
+      this.#advance(families.pruned, {}, logsource.pruned);
+      this.#advance(families.withoutLogsource, {}, logsource.without);
+    }
+    families.schemaEligible.reset();
+    families.schemaPruned.reset();
+    for (const { schema, eligible, pruned } of pruning) {
+      families.schemaEligible.set({ schema }, eligible);
+      families.schemaPruned.set({ schema }, pruned);
+    }
   }
 
   #updateNats({ connections, sinks }: NatsFacts): void {
@@ -172,4 +228,55 @@ export class ScrapeMetrics {
     counter.inc({ ...labels }, now >= before ? now - before : now);
     seen.set(key, now);
   }
+}
+
+/** Counters are fed from counts since the start, so that a reset of an observer does not stall them. */
+function observedFamilies(families: Families) {
+  return {
+    fieldEvents: families.counter(
+      "fields_observed_total",
+      "Events whose fields were looked at.",
+    ),
+    fieldKeys: families.gauge(
+      "fields_observer_unique_keys",
+      "Distinct fields that are counted.",
+    ),
+    fieldOverflow: families.counter(
+      "fields_observer_overflow_dropped_total",
+      "Fields that were met and not counted for want of room.",
+    ),
+    bySchema: families.counter("events_by_schema_total", "Events of a schema.", ["schema"]),
+    unknown: families.counter("events_unknown_schema_total", "Events of no schema."),
+    ambiguous: families.counter(
+      "events_ambiguous_schema_total",
+      "Events of two schemas that say as much.",
+    ),
+    clusters: families.gauge(
+      "unknown_schema_clusters",
+      "Schemas that discovery would propose.",
+    ),
+    refused: families.counter(
+      "events_refused_by_schema_total",
+      "Events of no schema that were not evaluated.",
+      ["action"],
+    ),
+    pruned: families.counter(
+      "rules_pruned_by_logsource_total",
+      "Rules that were not looked at since they are for other logsources, over all events.",
+    ),
+    withoutLogsource: families.counter(
+      "events_without_logsource_total",
+      "Events that every rule may be for, since nothing is known of their logsource.",
+    ),
+    schemaEligible: families.gauge(
+      "schema_rules_eligible",
+      "Rules that events of a schema meet.",
+      ["schema"],
+    ),
+    schemaPruned: families.gauge(
+      "schema_rules_pruned",
+      "Rules that events of a schema are not for.",
+      ["schema"],
+    ),
+  };
 }

@@ -9,6 +9,7 @@
  */
 import { z } from "zod";
 import type { Alert } from "../runtime/alert.ts";
+import type { ObserverView } from "./observer_view.ts";
 
 const count = z.int().nonnegative();
 const seconds = z.int().nonnegative();
@@ -339,6 +340,9 @@ export interface AgentView {
    *   restart.
    */
   ingest(lines: readonly string[], signal: AbortSignal, key?: string): Promise<IngestResult>;
+
+  /** Fields and schemas of events. */
+  readonly observers: ObserverView;
 
   /** `undefined` without a state file or with the trail turned off. */
   readonly audit: AuditStore | undefined;

@@ -24,7 +24,8 @@ import type { AgentConfig } from "./config/types.ts";
 import { LagSamples, RateCounter, RuleCounters } from "./counters.ts";
 import { Reloader } from "./reloader.ts";
 import { RuleManager } from "./rule_manager.ts";
-import { ruleSettings } from "./rule_settings.ts";
+import { EventObservers } from "./event_observers.ts";
+import { agentSchema, ruleSettings } from "./rule_settings.ts";
 import { type PreparedSinks, SinkSet } from "./sink_set.ts";
 import { type PreparedSources, SourceSet } from "./source_set.ts";
 import { Turns } from "./turns.ts";
@@ -84,6 +85,7 @@ export class Agent {
   readonly sources: SourceSet;
   readonly sinks: SinkSet;
   readonly counters: RuleCounters = new RuleCounters();
+  readonly observers: EventObservers;
   readonly events: AgentEvents = { raw: new Set(), decoded: new Set() };
   readonly startedMs: number;
   readonly eventRate: RateCounter;
@@ -119,7 +121,12 @@ export class Agent {
     this.alertRate = new RateCounter(this.startedMs);
     this.store = store;
     this.identity = { id: store.agentId, host: hostname(), labels: config.agent.labels };
-    this.rules = new RuleManager(ruleSettings(config.rules, options.embeddedRules), {
+    const observers = this.observers = new EventObservers(config, this.startedMs, this.#now);
+    const schema = agentSchema(config.schema);
+    this.rules = new RuleManager(ruleSettings(config.rules, schema, options.embeddedRules), {
+      routingTally: observers.routing,
+      logsourceTally: observers.logsource,
+      onUse: ({ schema }) => observers.use(schema),
       compile: options.compile,
       lastGoodPath: join(dirname(config.state.path), "last_good.bundle"),
       metrics,
@@ -162,6 +169,7 @@ export class Agent {
         turns: new Turns(),
         metrics,
         taps: this.events,
+        observe: observers.observe,
         keepParseErrors: config.deadLetters.keepParseErrors,
         queueEvents: config.limits.bufferSize,
         batchEvents: config.limits.batchSize,

@@ -124,6 +124,10 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
       tlsExpiresMs: admin.server?.tlsExpiresMs(),
       nats: natsFacts(connections, agent.sinks.sinks.filter(isNatsSink)),
       dropped: droppedAlerts(store),
+      observed: agent.observers.facts(
+        agent.rules.collection.rules,
+        agent.config.rules.logsourceRouting,
+      ),
     }));
     const late: { letters?: SinkDrain | undefined; maintenance?: ReturnType<typeof setInterval> } =
       {};

@@ -12,7 +12,7 @@ import type { Agent, AgentOptions, PreparedConfig } from "./agent.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import type { AgentConfig } from "./config/types.ts";
 import type { RuleReload } from "./rule_manager.ts";
-import { ruleSettings } from "./rule_settings.ts";
+import { agentSchema, ruleSettings } from "./rule_settings.ts";
 import { ruleFailure } from "./rule_view.ts";
 import { settingsKey } from "./settings_key.ts";
 
@@ -142,7 +142,7 @@ export class Reloader {
   ): PreparedConfig & { readonly changedRules: ChangedRules } | undefined {
     try {
       const loaded = this.#options.reloadConfig();
-      const changedRules = this.#changedRules(loaded.config.rules);
+      const changedRules = this.#changedRules(loaded.config);
       return { ...this.#agent.prepare(loaded), changedRules };
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -151,9 +151,12 @@ export class Reloader {
     }
   }
 
-  #changedRules(rules: LoadedConfig["config"]["rules"]): ChangedRules {
-    const isSame = settingsKey(rules) === settingsKey(this.#agent.config.rules);
-    return isSame ? {} : { settings: ruleSettings(rules, this.#options.embeddedRules) };
+  #changedRules({ rules, schema: section }: AgentConfig): ChangedRules {
+    const schema = agentSchema(section);
+    const { settings } = this.#agent.rules;
+    const isSame = settingsKey(rules) === settingsKey(this.#agent.config.rules) &&
+      settingsKey(schema) === settingsKey(settings.schema ?? {});
+    return isSame ? {} : { settings: ruleSettings(rules, schema, this.#options.embeddedRules) };
   }
 
   async #applyConfig(prepared: PreparedConfig, components: Component[]): Promise<void> {
@@ -271,18 +274,34 @@ const NEED_RESTART = [
   "tail",
   "log",
   "limits",
+  "observeFields",
+  "schema",
   "stop",
   "metrics",
 ] as const;
 
 /** What of a part cannot change while the agent runs. */
 function fixedPart(config: AgentConfig, name: typeof NEED_RESTART[number]): unknown {
-  return name === "log" ? { ...config.log, level: undefined } : config[name];
+  switch (name) {
+    case "log":
+      return { ...config.log, level: undefined };
+    case "schema":
+      return { observe: config.schema.observe, discover: config.schema.discover };
+    default:
+      return config[name];
+  }
 }
 
 /** Files that a reload reads besides rules. */
-function otherFiles({ config: { api, webhooks }, files }: LoadedConfig): readonly string[] {
-  return [...webhooks, ...api.tls === undefined ? [] : [api.tls.cert, api.tls.key], ...files];
+function otherFiles(
+  { config: { api, schema, webhooks }, files }: LoadedConfig,
+): readonly string[] {
+  return [
+    ...webhooks,
+    ...schema.config === undefined ? [] : [schema.config],
+    ...api.tls === undefined ? [] : [api.tls.cert, api.tls.key],
+    ...files,
+  ];
 }
 
 function rulesComponent(rules: RuleReload): Component {

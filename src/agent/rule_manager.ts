@@ -5,6 +5,8 @@ import { getLogger } from "@logtape/logtape";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { decodeBundle } from "../engine/bundle.ts";
+import type { LogsourceTally } from "../engine/logsource.ts";
+import type { RoutingTally } from "../engine/schema_router.ts";
 import type { EngineOptions } from "../engine/engine.ts";
 import { RuntimeError } from "../runtime/errors.ts";
 import { LogProcessor } from "../runtime/log_processor.ts";
@@ -19,6 +21,8 @@ import {
 } from "../runtime/rule_set.ts";
 import { type LoadStats, RuntimeEngine } from "../runtime/runtime_engine.ts";
 import type { RuleProblem } from "../sigma/rule.ts";
+import type { RuleCollectionPart } from "./event_observers.ts";
+import type { AgentSchema } from "./rule_settings.ts";
 
 const log = getLogger(["picket", "rules"]);
 
@@ -27,6 +31,8 @@ export interface RuleSettings {
   readonly request: RuleSetRequest;
   readonly choice: RuleChoice;
   readonly engine: Omit<EngineOptions, "logsource">;
+  /** Absent: nothing asks for schemas. */
+  readonly schema?: AgentSchema;
   /**
    * `skip` leaves out what has errors at the start, and refuses a reload that brings new ones;
    * `fail` refuses both.
@@ -39,6 +45,11 @@ export interface RuleManagerOptions {
   /** Where the last good rules are kept; absent: nowhere. */
   readonly lastGoodPath?: string;
   readonly metrics: MetricsHook;
+  /** Go on counting whatever rules are in service. */
+  readonly routingTally?: RoutingTally;
+  readonly logsourceTally?: LogsourceTally;
+  /** Called when rules are in service. */
+  readonly onUse?: (settings: RuleSettings) => void;
 }
 
 /** What a reload changes, or would change. */
@@ -61,6 +72,7 @@ export interface RuleReload {
   readonly pauseMs: number;
 }
 
+const NO_RULES: RuleCollectionPart = { rules: [], correlations: [], filters: [] };
 const NO_DIFF: RuleDiff = { added: [], removed: [], changed: [] };
 
 /** Owns the processor; all calls that change rules are serialised by the caller. */
@@ -100,6 +112,11 @@ export class RuleManager {
   /** The rules in service, also those that the settings leave out. */
   get rules(): readonly RuleSummary[] {
     return this.#compiled?.rules ?? [];
+  }
+
+  /** Those that events are evaluated against, and what came with them. */
+  get collection(): RuleCollectionPart {
+    return this.#processor?.engine.collection ?? NO_RULES;
   }
 
   get sha256(): string | undefined {
@@ -177,10 +194,14 @@ export class RuleManager {
   }
 
   #use(compiled: CompiledRuleSet, settings: RuleSettings): LoadStats {
+    const { logsourceTally, routingTally } = this.#options;
     const engine = new RuntimeEngine({
       ...settings.engine,
       ...settings.choice,
       rules: settings.request,
+      ...(logsourceTally === undefined ? {} : { logsourceTally }),
+      ...(routingTally === undefined ? {} : { routingTally }),
+      ...(settings.schema?.routing ? { schema: settings.schema } : {}),
     });
     const stats = engine.use(compiled);
     if (this.#processor === undefined) {
@@ -196,6 +217,7 @@ export class RuleManager {
       stats.failed,
     );
     this.#keepAsLastGood(compiled);
+    this.#options.onUse?.(settings);
     return stats;
   }
 

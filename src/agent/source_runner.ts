@@ -47,6 +47,8 @@ export interface RunnerContext {
   readonly turns: Turns;
   readonly metrics: MetricsHook;
   readonly taps: Taps;
+  /** Sees every event before rules do; absent while nobody observes. */
+  readonly observe?: ((event: LogEvent) => void) | undefined;
   readonly keepParseErrors: boolean;
   /** Events of a source that are read ahead at most. */
   readonly queueEvents: number;
@@ -270,7 +272,7 @@ export class SourceRunner {
     deadLetters: NewDeadLetter[],
     onFailed: () => void,
   ): BatchVisitor {
-    const { now, onResults, keepParseErrors, taps } = this.#context;
+    const { now, observe, onResults, keepParseErrors, taps } = this.#context;
     let ordinals = new Map<string, number>();
     let record = -1;
     const failed = ({ index, reason, message }: ParseFailure): void => {
@@ -303,9 +305,12 @@ export class SourceRunner {
           failed({ index, reason: "alert", message });
         }
       },
-      ...(taps.decoded.size === 0
-        ? {}
-        : { decoded: (_index: number, event: LogEvent) => this.#tapDecoded(event) }),
+      ...(observe === undefined && taps.decoded.size === 0 ? {} : {
+        decoded: (_index: number, event: LogEvent) => {
+          observe?.(event);
+          if (taps.decoded.size > 0) this.#tapDecoded(event);
+        },
+      }),
     };
   }
 
@@ -362,7 +367,10 @@ async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promis
 }
 
 function lowerCase(logsource: NonNullable<SourceCommon["logsource"]>): StaticLogsource {
-  return Object.fromEntries(
-    Object.entries(logsource).map(([dimension, name]) => [dimension, name.toLowerCase()]),
-  );
+  const { custom, ...plain } = logsource;
+  const lower = (names: Readonly<Record<string, string>>): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries(names).map(([dimension, name]) => [dimension, name.toLowerCase()]),
+    );
+  return { ...lower(plain), ...(custom === undefined ? {} : { custom: lower(custom) }) };
 }

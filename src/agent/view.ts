@@ -24,6 +24,7 @@ import type {
   TapStage,
   VersionInfo,
 } from "../admin/view.ts";
+import type { ObserverView } from "../admin/observer_view.ts";
 import type { DrainStatus } from "../deliver/drain_status.ts";
 import type { Alert } from "../runtime/alert.ts";
 import type { Agent } from "./agent.ts";
@@ -57,10 +58,15 @@ const MAX_SKEW_SECONDS = 5;
 export class LiveView implements AgentView {
   readonly #agent: Agent;
   readonly #options: ViewOptions;
+  readonly observers: ObserverView;
 
   constructor(agent: Agent, options: ViewOptions) {
     this.#agent = agent;
     this.#options = options;
+    this.observers = agent.observers.view(
+      () => agent.rules.collection,
+      () => agent.config.rules.logsourceRouting,
+    );
   }
 
   get audit(): AuditStore | undefined {

@@ -14,6 +14,7 @@ import {
   eventKind,
   eventTraits,
   type LogsourceFields,
+  type LogsourceTally,
   statedLogsource,
   type StaticLogsource,
 } from "./logsource.ts";
@@ -38,6 +39,8 @@ export interface EngineOptions {
   readonly logsource?: StaticLogsource;
   /** Fields that tell the logsource of an event; not looked at unless given. */
   readonly logsourceFields?: LogsourceFields;
+  /** Counts what routing by logsource spares. */
+  readonly logsourceTally?: LogsourceTally;
 }
 
 /** Events that state more combinations of the rules' logsources than this do so on purpose. */
@@ -94,7 +97,8 @@ export class RuleEngine implements EventEvaluator {
   }
 
   #newRouter(fixed: StaticLogsource): Router {
-    return new Router(this.rules, this.#indexed, this.#options.logsourceRouting ?? true, fixed);
+    const { logsourceRouting = true, logsourceTally } = this.#options;
+    return new Router(this.rules, this.#indexed, logsourceRouting, fixed, logsourceTally);
   }
 
   /** The router for events that state what this one states, or for which it is `given`. */

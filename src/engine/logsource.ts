@@ -48,6 +48,14 @@ export interface LogsourceFields {
   readonly custom?: Readonly<Record<string, string>>;
 }
 
+/** Counts what routing by logsource spares; one object may outlive many engines. */
+export interface LogsourceTally {
+  /** Rules that were not looked at, summed over events. */
+  pruned: number;
+  /** Events of which nothing is known, so that every rule may be for them. */
+  withoutLogsource: number;
+}
+
 /** What `event` tells of its logsource in `fields`; `fixed` stands where it tells nothing. */
 export function statedLogsource(
   event: LogEvent,

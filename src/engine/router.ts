@@ -24,6 +24,7 @@ import {
   type EventTraits,
   eventTraits,
   integerEventId,
+  type LogsourceTally,
   type StaticLogsource,
 } from "./logsource.ts";
 import { MemoryBudget } from "./field_index.ts";
@@ -41,6 +42,10 @@ const MANY_RULES = 64;
 interface RoutedKind {
   readonly partitions: readonly Partition[];
   readonly names: ReadonlyMap<string, readonly Field[]>;
+  /** Rules that are for other logsources. */
+  readonly pruned: number;
+  /** Nothing is known of the logsource. */
+  readonly isOpen: boolean;
 }
 
 type Kinds = Map<number | undefined, RoutedKind>;
@@ -59,6 +64,7 @@ export class Router {
   readonly #indexed: readonly IndexedRule[];
   readonly #routing: boolean;
   readonly #fixed: StaticLogsource;
+  readonly #tally: LogsourceTally | undefined;
   /** Event ids that decide which rules apply. */
   readonly #tellingIds = new Set<number>(WINDOWS_CATEGORY_EVENT_IDS);
   /** By product, or what else is implied of the logsource, and channel. */
@@ -76,7 +82,9 @@ export class Router {
     indexed: readonly IndexedRule[],
     routing: boolean,
     fixed: StaticLogsource,
+    tally?: LogsourceTally,
   ) {
+    this.#tally = tally;
     this.#groups = groupByLogsource(rules);
     this.#indexed = indexed;
     this.#routing = routing;
@@ -108,6 +116,11 @@ export class Router {
     if (kind === undefined) {
       kind = this.#newKind(eventTraits(event), kindId === OTHER_ID ? OTHER_ID : eventId);
       kinds.set(kindId, kind);
+    }
+    const tally = this.#tally;
+    if (tally !== undefined) {
+      tally.pruned += kind.pruned;
+      if (kind.isOpen) tally.withoutLogsource++;
     }
     context.useNames(kind.names);
     return kind.partitions;
@@ -142,7 +155,16 @@ export class Router {
     const { logsource, names } = this.#routing
       ? eventKind({ ...traits, eventId }, this.#fixed)
       : { logsource: {}, names: NO_NAMES };
-    return { partitions: this.#partitionsFor(logsource, eventId), names };
+    const { product, services, categories, custom } = logsource;
+    return {
+      partitions: this.#partitionsFor(logsource, eventId),
+      names,
+      pruned: this.#groups.reduce(
+        (sum, group) => sum + (compatible(group.logsource, logsource) ? 0 : group.rules.length),
+        0,
+      ),
+      isOpen: (product ?? services ?? categories ?? custom) === undefined,
+    };
   }
 
   /**

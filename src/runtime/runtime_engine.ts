@@ -6,7 +6,7 @@ import type { StaticLogsource } from "../engine/logsource.ts";
 import type { DetectionResult } from "../engine/result.ts";
 import type { RoutingTally } from "../engine/schema_router.ts";
 import type { LogEvent } from "../event/event.ts";
-import type { RuleProblem } from "../sigma/rule.ts";
+import type { RuleCollection, RuleProblem } from "../sigma/rule.ts";
 import { RuntimeError } from "./errors.ts";
 import {
   type CompiledRuleSet,
@@ -66,6 +66,7 @@ export class RuntimeEngine {
   #engine: EventEvaluator | undefined;
   #compiled: CompiledRuleSet | undefined;
   #stats: LoadStats | undefined;
+  #collection: RuleCollection | undefined;
 
   /** Reads nothing: call `loadRules`, or `use` what was compiled. */
   constructor(options: RuntimeEngineOptions) {
@@ -80,6 +81,11 @@ export class RuntimeEngine {
   /** What the load that succeeded last found. */
   get stats(): LoadStats | undefined {
     return this.#stats;
+  }
+
+  /** Rules of all kinds that were loaded last. */
+  get collection(): RuleCollection | undefined {
+    return this.#collection;
   }
 
   /** The evaluator; `undefined` before the first load. */
@@ -134,6 +140,7 @@ export class RuntimeEngine {
     const { schema, routingTally } = this.options;
     this.#engine = openEvaluator(rules, this.options, schema, routingTally);
     this.#compiled = compiled;
+    this.#collection = collection;
     return this.#stats = {
       detectionRules: rules.length,
       correlationRules: correlations.length,

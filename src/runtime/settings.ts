@@ -39,6 +39,8 @@ export interface SourceCommon {
     readonly product?: string;
     readonly service?: string;
     readonly category?: string;
+    /** Dimensions of one's own. */
+    readonly custom?: Readonly<Record<string, string>>;
   };
   /** Go into every alert of the source. */
   readonly labels?: Readonly<Record<string, string>>;

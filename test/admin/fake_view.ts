@@ -1,5 +1,8 @@
 /** An agent that is made up: the API cannot tell. */
+import type { ObserverView, SchemaReport } from "../../src/admin/observer_view.ts";
 import type { Alert } from "../../src/runtime/alert.ts";
+import type { FieldReport } from "../../src/runtime/field_report.ts";
+import type { DiscoveryReport } from "../../src/schema/discovery.ts";
 import type { Level } from "../../src/sigma/rule.ts";
 import type {
   AgentView,
@@ -76,7 +79,35 @@ export class MemoryAudit implements AuditStore {
   }
 }
 
+/** Observers that are off unless they have something to tell. */
+export class FakeObservers implements ObserverView {
+  fieldReport: FieldReport | undefined;
+  schemaReport: SchemaReport | undefined;
+  suggested: DiscoveryReport | undefined;
+
+  fields() {
+    return this.fieldReport;
+  }
+
+  resetFields() {
+    return { keys: 4, events: 7 };
+  }
+
+  schemas() {
+    return this.schemaReport;
+  }
+
+  resetSchemas() {
+    return { classified: 2, unknown: 1 };
+  }
+
+  suggestions() {
+    return this.suggested;
+  }
+}
+
 export class FakeView implements AgentView {
+  readonly observers: FakeObservers = new FakeObservers();
   audit: MemoryAudit | undefined = new MemoryAudit();
   ready: Readiness = { rules_loaded: true, reasons: [], degraded: [] };
   reloadQueue = 4;

@@ -357,7 +357,9 @@ sources: [stdin]
 sinks: [stdout]
 agent: {id: a1}
 rules: {paths: [/r], embedded: true, bundle_key: /k, on_error: fail, min_level: low, disable: [x],
-  match_detail: full, include_event: true, logsource_routing: false}
+  match_detail: full, include_event: true, logsource_routing: false, logsource_fields: {service: svc}}
+schema: {observe: true, config: /s.yml}
+observe_fields: {enabled: true, max_keys: 9}
 reload: {watch: false, debounce: 1s, poll_interval: 0s}
 outbox: {max_bytes: 1GiB, max_age: 7d, min_free_bytes: 0, on_full: block, retain: 1h}
 state: {path: /s, fsync: normal, required: true}
@@ -398,7 +400,16 @@ tap: {enabled: true, buffer_events: 2, max_sessions: 3, max_duration: 1m}
       matchDetail: "full",
       includeEvent: true,
       logsourceRouting: false,
+      logsourceFields: { service: "svc" },
     },
+    schema: {
+      observe: true,
+      discover: false,
+      routing: false,
+      config: "/s.yml",
+      partitionRules: false,
+    },
+    observeFields: { enabled: true, maxKeys: 9 },
     reload: { watch: false, debounceMs: 1000, pollIntervalMs: 0 },
     deadLetters: {
       sink: { id: "dead-letters", type: "file", path: "/d" },

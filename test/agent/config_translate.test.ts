@@ -154,11 +154,13 @@ daemon:
     batch_max: 64
     webhooks: [hooks.yaml]
   state: {db: state.db}
-  engine: {match_detail: summary, egress_policy: strict}
+  engine: {match_detail: summary, egress_policy: strict, observe_fields: true, observe_fields_max_keys: 7}
+  schema: {discover: true, routing: true, partition_rules: true, config: s.yml, on_unknown: drop}
   nats: {consumer_group: grp}
   tap: {enabled: true, buffer_events: 10, max_sessions: 3, max_duration: 2m}
   tail: {enabled: false, buffer_events: 11, max_sessions: 4}
-  logsource_routing: {enabled: false, event_logsource: {product: windows, custom: {a: b}}}
+  logsource_routing: {enabled: false, field_map: {product: os, custom: {x: y}},
+    event_logsource: {product: windows, custom: {a: b}}}
 `;
 
 // daemon.md, section 11.4.
@@ -170,6 +172,16 @@ test("a configuration of rsigma works", () => {
   assert.equal(config.rules.matchDetail, "summary");
   assert.equal(config.rules.includeEvent, true);
   assert.equal(config.rules.logsourceRouting, false);
+  assert.deepEqual(config.rules.logsourceFields, { product: "os", custom: { x: "y" } });
+  assert.deepEqual(config.schema, {
+    observe: true,
+    discover: true,
+    routing: true,
+    config: temp.path("s.yml"),
+    onUnknown: "drop",
+    partitionRules: true,
+  });
+  assert.deepEqual(config.observeFields, { enabled: true, maxKeys: 7 });
   assert.deepEqual(config.sources, [{
     id: "nats",
     type: "nats",
@@ -178,7 +190,7 @@ test("a configuration of rsigma works", () => {
     durable: "grp",
     format: "json",
     syslogZone: { kind: "fixed", minutes: 60 },
-    logsource: { product: "windows" },
+    logsource: { product: "windows", custom: { a: "b" } },
   }]);
   const batching = { batchMax: 64, backoffBaseMs: 100, backoffMaxMs: 5000 };
   assert.deepEqual(config.sinks, [
@@ -221,7 +233,7 @@ const IO = "sources: [stdin]\nsinks: [stdout]\n";
 test("sections of rsigma that Picket does not have are said, never passed over in silence", () => {
   const text =
     `${IO}daemon: {pipelines: [sysmon], correlation: {suppress: 5m}, enrichers: e.yaml,` +
-    " alert_pipeline: a, risk: r, schema: {observe: true}, input: {jq: .}," +
+    " alert_pipeline: a, risk: r, input: {jq: .}," +
     " output: {retry_max: 3}, state: {save_interval: 30}, engine: {bloom_prefilter: true}}\n" +
     "eval: {rules: x}\nhygiene: {}\nglobal: {color: always}\n";
   const told = problemsOf(text).map((line) => line.replace(/^warning: c\.yaml:\d+:\d+: /, ""));
@@ -234,7 +246,6 @@ test("sections of rsigma that Picket does not have are said, never passed over i
       "daemon.risk",
       "daemon.input.jq",
       "daemon.correlation",
-      "daemon.schema",
       "hygiene",
     ].map((key) => `${key}: is not supported by this version and has no effect`),
   );

@@ -3,6 +3,8 @@
  */
 import { z } from "zod";
 import { MATCH_DETAILS } from "../../engine/result.ts";
+import { UNKNOWN_POLICIES } from "../../schema/config.ts";
+import { DEFAULT_MAX_FIELDS } from "../../schema/field_observer.ts";
 import { daemonSchema, OTHER_SECTIONS } from "./schema_daemon.ts";
 import { natsSchema } from "./schema_shared.ts";
 import { secretKeys } from "./schema_shared.ts";
@@ -35,7 +37,31 @@ const rules = z.strictObject({
   logsource_routing: z.boolean().default(true).describe(
     "evaluate a rule only on events of its logsource",
   ),
+  logsource_fields: z.strictObject({
+    product: text().optional(),
+    service: text().optional(),
+    category: text().optional(),
+    custom: z.record(z.string(), text()).optional(),
+  }).optional().describe("fields in which events tell their logsource"),
 }).prefault({});
+
+const schema = z.strictObject({
+  observe: z.boolean().default(false).describe("count the schemas of events"),
+  discover: z.boolean().default(false).describe("propose schemas for others; implies observe"),
+  routing: z.boolean().default(false).describe("evaluate events as their schema says"),
+  config: path().optional().describe("a file of schemas and bindings"),
+  on_unknown: z.enum(UNKNOWN_POLICIES).optional().describe(
+    "what becomes of events of no schema; default: what the file says, else warn",
+  ),
+  partition_rules: z.boolean().default(false).describe(
+    "leave out rules for products that a schema is not of",
+  ),
+}).prefault({}).describe("what kind of log an event is from");
+
+const observeFields = z.strictObject({
+  enabled: z.boolean().default(false),
+  max_keys: count(1, 10_000_000).default(DEFAULT_MAX_FIELDS),
+}).prefault({}).describe("count which fields events have");
 
 const reload = z.strictObject({
   watch: z.boolean().default(true).describe("reload when a rule or configuration file changes"),
@@ -148,6 +174,8 @@ const shape = {
   agent,
   rules,
   reload,
+  schema,
+  observe_fields: observeFields,
   sources: z.array(sourceSchema).max(MAX_MEMBERS).default([]).describe("where events come from"),
   sinks: z.array(sinkSchema).max(MAX_MEMBERS).default([]).describe("where alerts go"),
   nats: natsSchema.prefault({}).describe("shared by NATS sources and sinks"),

@@ -8,6 +8,7 @@
  */
 import { z } from "zod";
 import { LINE_FORMATS } from "../../decode/parse_line.ts";
+import { UNKNOWN_POLICIES } from "../../schema/config.ts";
 import { count, path, text, wait } from "./schema_values.ts";
 
 const anything = z.unknown();
@@ -89,8 +90,8 @@ export const daemonSchema = z.strictObject({
     bloom_prefilter: anything.optional(),
     bloom_max_bytes: anything.optional(),
     cross_rule_ac: anything.optional(),
-    observe_fields: anything.optional(),
-    observe_fields_max_keys: anything.optional(),
+    observe_fields: z.boolean().optional(),
+    observe_fields_max_keys: z.int().optional(),
     allow_remote_include: anything.optional(),
     match_detail: z.enum(["off", "summary", "full"]).optional(),
     egress_policy: z.enum(["default", "strict", "permissive"]).optional(),
@@ -108,10 +109,17 @@ export const daemonSchema = z.strictObject({
     max_sessions: z.int().optional(),
   }).optional(),
   dispositions: anything.optional(),
-  schema: anything.optional(),
+  schema: z.strictObject({
+    observe: z.boolean().optional(),
+    discover: z.boolean().optional(),
+    routing: z.boolean().optional(),
+    partition_rules: z.boolean().optional(),
+    config: path().optional(),
+    on_unknown: z.enum(UNKNOWN_POLICIES).optional(),
+  }).optional(),
   logsource_routing: z.strictObject({
     enabled: z.boolean().optional(),
-    field_map: anything.optional(),
+    field_map: logsource.optional(),
     event_logsource: logsource.optional(),
     strict: anything.optional(),
   }).optional(),

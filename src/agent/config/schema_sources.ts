@@ -21,6 +21,7 @@ const common = {
     product: text().optional(),
     service: text().optional(),
     category: text().optional(),
+    custom: z.record(z.string(), text()).optional(),
   }).optional().describe("what is known of events that do not tell it themselves"),
   labels: texts(text()).optional().describe("go into every alert of this source"),
   syslog_tz: z.string().refine(isTimeZone, {

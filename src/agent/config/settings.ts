@@ -29,7 +29,22 @@ export function toSettings(config: CheckedConfig, making: Making): AgentConfig {
       matchDetail: config.rules.match_detail,
       includeEvent: config.rules.include_event,
       logsourceRouting: config.rules.logsource_routing,
+      logsourceFields: config.rules.logsource_fields === undefined
+        ? undefined
+        : defined(config.rules.logsource_fields),
     }),
+    schema: defined({
+      observe: config.schema.observe || config.schema.discover,
+      discover: config.schema.discover,
+      routing: config.schema.routing,
+      config: config.schema.config,
+      onUnknown: config.schema.on_unknown,
+      partitionRules: config.schema.partition_rules,
+    }),
+    observeFields: {
+      enabled: config.observe_fields.enabled,
+      maxKeys: config.observe_fields.max_keys,
+    },
     reload: {
       watch: config.reload.watch,
       debounceMs: millis(config.reload.debounce),

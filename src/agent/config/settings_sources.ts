@@ -80,6 +80,7 @@ function sourceCommon(source: CheckedSource): SourceCommon {
       product: source.logsource.product,
       service: source.logsource.service,
       category: source.logsource.category,
+      custom: source.logsource.custom,
     }),
     labels: source.labels === undefined ? undefined : textValues(source.labels),
     syslogZone: source.syslog_tz === undefined ? undefined : parseTimeZone(source.syslog_tz),

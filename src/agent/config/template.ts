@@ -33,6 +33,21 @@ version: 1
 #   match_detail: off
 #   include_event: false
 #   logsource_routing: true
+#   logsource_fields: { product: host.os.type }
+
+## What kind of log an event is from: counted, and routed by (see docs/schemas.md).
+# schema:
+#   observe: false
+#   discover: false
+#   routing: false
+#   config: schemas.yml
+#   on_unknown: warn
+#   partition_rules: false
+
+## Which fields events have, beside those that rules ask for: GET /api/v1/fields.
+# observe_fields:
+#   enabled: false
+#   max_keys: 10000
 
 ## What is read. Types: file, evtx, journald, stdin, http, unix, nats.
 sources:

@@ -57,6 +57,15 @@ const MOVES: readonly (readonly [from: string, to: string])[] = [
   ["daemon.tail.buffer_events", "tail.buffer_events"],
   ["daemon.tail.max_sessions", "tail.max_sessions"],
   ["daemon.logsource_routing.enabled", "rules.logsource_routing"],
+  ["daemon.logsource_routing.field_map", "rules.logsource_fields"],
+  ["daemon.schema.observe", "schema.observe"],
+  ["daemon.schema.discover", "schema.discover"],
+  ["daemon.schema.routing", "schema.routing"],
+  ["daemon.schema.config", "schema.config"],
+  ["daemon.schema.on_unknown", "schema.on_unknown"],
+  ["daemon.schema.partition_rules", "schema.partition_rules"],
+  ["daemon.engine.observe_fields", "observe_fields.enabled"],
+  ["daemon.engine.observe_fields_max_keys", "observe_fields.max_keys"],
   ["daemon.output.sinks", "sinks"],
   ["global.log_format", "log.format"],
 ];
@@ -72,12 +81,8 @@ const NOT_SUPPORTED: readonly string[] = [
   "daemon.input.jq",
   "daemon.input.jsonpath",
   "daemon.correlation",
-  "daemon.engine.observe_fields",
-  "daemon.engine.observe_fields_max_keys",
   "daemon.engine.allow_remote_include",
   "daemon.dispositions",
-  "daemon.schema",
-  "daemon.logsource_routing.field_map",
   ...Object.keys(OTHER_SECTIONS).filter((key) => key !== "global" && key !== "eval"),
 ];
 
@@ -217,7 +222,7 @@ function translateInput(root: ConfigNode, problems: ConfigProblem[]): ConfigNode
     source = withNode(
       source,
       ["logsource"],
-      withoutNode(renamed(logsource, "daemon.logsource_routing.event_logsource"), ["custom"]),
+      renamed(logsource, "daemon.logsource_routing.event_logsource"),
     );
   }
   if (group !== undefined && parsed["type"] === "nats") {

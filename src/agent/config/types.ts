@@ -3,6 +3,7 @@
  *
  * Everything with a default has it; times are milliseconds, sizes bytes, paths absolute.
  */
+import type { LogsourceFields } from "../../engine/logsource.ts";
 import type { MatchDetail } from "../../engine/result.ts";
 import type {
   EgressSettings,
@@ -11,6 +12,7 @@ import type {
   SinkSettings,
   SourceSettings,
 } from "../../runtime/settings.ts";
+import type { UnknownPolicy } from "../../schema/config.ts";
 import type { Level } from "../../sigma/rule.ts";
 
 export interface AgentConfig {
@@ -27,6 +29,8 @@ export interface AgentConfig {
     /** 0: never. */
     readonly pollIntervalMs: number;
   };
+  readonly schema: SchemaSectionConfig;
+  readonly observeFields: { readonly enabled: boolean; readonly maxKeys: number };
   readonly sources: readonly SourceSettings[];
   readonly sinks: readonly SinkSettings[];
   /** Files and directories of webhook definitions. */
@@ -99,6 +103,21 @@ export interface RulesConfig {
   readonly matchDetail: MatchDetail;
   readonly includeEvent: boolean;
   readonly logsourceRouting: boolean;
+  /** Fields in which events tell their logsource. */
+  readonly logsourceFields?: LogsourceFields;
+}
+
+export interface SchemaSectionConfig {
+  /** Whether schemas are counted; so they are with `discover`. */
+  readonly observe: boolean;
+  readonly discover: boolean;
+  /** Whether events are evaluated as their schema says. */
+  readonly routing: boolean;
+  /** Path of a schema file. */
+  readonly config?: string;
+  /** Beats what the file says. */
+  readonly onUnknown?: UnknownPolicy;
+  readonly partitionRules: boolean;
 }
 
 /** Where the API listens. `host` is an IP address without brackets; port 0 is any free one. */
