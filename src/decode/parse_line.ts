@@ -4,7 +4,7 @@
  * @see inputs.md, section 3
  */
 import type { LogEvent } from "../event/event.ts";
-import { monthOf } from "../event/timestamp.ts";
+import { monthOf } from "../event/time_text.ts";
 import { decodeAudit, isAudit } from "./auditd/event.ts";
 import { decodeCef, isCef } from "./cef.ts";
 import { FlatEvent, PlainEvent } from "./flat_event.ts";

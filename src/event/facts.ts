@@ -15,8 +15,11 @@ const COMPUTER_FIELDS = [
   "hostname",
   "host",
   "HOSTNAME",
+  "syslog_hostname",
 ].map(internField);
 const TIME_FIELDS = TIMESTAMP_FIELDS.map(internField);
+/** Smaller numbers in fields with names such as `time` and `start` are durations or counts. */
+const MIN_UNIX = 1e8;
 const NO_FIELDS: readonly Field[] = [];
 const NO_TIME = [undefined, undefined] as const;
 
@@ -30,15 +33,17 @@ export function eventTimestamp(
   event: LogEvent,
   fields: readonly Field[] = NO_FIELDS,
 ): readonly [time: number | undefined, text: string | undefined] {
-  return firstTime(event, fields) ?? firstTime(event, TIME_FIELDS) ?? NO_TIME;
+  return firstTime(event, fields) ?? firstTime(event, TIME_FIELDS, MIN_UNIX) ?? NO_TIME;
 }
 
 function firstTime(
   event: LogEvent,
   fields: readonly Field[],
+  minNumber = -Infinity,
 ): readonly [time: number, text: string] | undefined {
   for (const field of fields) {
     const value = event.get(field);
+    if (typeof value === "number" && value < minNumber) continue;
     const time = parseTimestamp(value);
     if (time !== undefined) return [time, isoText(value, time)];
   }

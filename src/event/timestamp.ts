@@ -6,6 +6,8 @@
  *
  * @see inputs.md, sections 6.2, 12 and 20.5
  */
+import { daysSince1970, isDate } from "./calendar.ts";
+import { digit, four, monthOf, readZone, skipSpaces, two } from "./time_text.ts";
 import type { Value } from "./value.ts";
 import { offsetMinutes, type TimeZone, UTC } from "./zone.ts";
 
@@ -178,7 +180,7 @@ export function readTime(
   at: number,
   options: TimestampOptions = NO_OPTIONS,
 ): WrittenTime | undefined {
-  if (digit(text, at) < 0) return readMonthFirst(text, at, -1, options);
+  if (digit(text, at) < 0) return readMonthFirst(text, at, NO_YEAR, options);
   switch (text.charCodeAt(at + 4)) {
     case DASH:
       return readIso(text, at, options);
@@ -189,8 +191,9 @@ export function readTime(
   }
 }
 
+/** To be inferred; -1 is what stands for digits that are none. */
+const NO_YEAR = -2;
 const BLANK = 32;
-const PLUS = 43;
 const COMMA = 44;
 const DASH = 45;
 const POINT = 46;
@@ -227,17 +230,17 @@ function readMonthFirst(
 ): WrittenTime | undefined {
   const month = monthOf(text, start);
   if (month < 0) return undefined;
-  let at = skipBlanks(text, start + 3);
+  let at = skipSpaces(text, start + 3);
   if (at === start + 3) return undefined;
   let day = digit(text, at++);
   if (digit(text, at) >= 0) day = day * 10 + digit(text, at++);
   if (text.charCodeAt(at) !== BLANK) return undefined;
-  at = skipBlanks(text, at);
+  at = skipSpaces(text, at);
   let year = yearBefore;
-  if (year < 0 && text.charCodeAt(at + 2) !== COLON) {
+  if (year === NO_YEAR && text.charCodeAt(at + 2) !== COLON) {
     year = four(text, at);
-    if (year < 0 || text.charCodeAt(at + 4) !== BLANK) return undefined;
-    at = skipBlanks(text, at + 4);
+    if (text.charCodeAt(at + 4) !== BLANK) return undefined;
+    at = skipSpaces(text, at + 4);
   }
   return complete(text, at, year, month, day, options);
 }
@@ -259,7 +262,7 @@ function complete(
   }
   if (text.charCodeAt(at + 2) !== COLON || text.charCodeAt(at + 5) !== COLON) return undefined;
   const secondOfDay = hour * 3600 + minute * 60 + second;
-  if (year < 0) {
+  if (year === NO_YEAR) {
     if (options.nowMs === undefined || month < 0) return undefined;
     year = yearOf(month, day, secondOfDay, options.nowMs);
   }
@@ -288,51 +291,6 @@ function complete(
 }
 
 /**
- * Abbreviations that mean the same everywhere (RFC 5322, section 4.3, and neighbours of UTC); others,
- * such as IST, are the names of several zones.
- */
-const ABBREVIATIONS: ReadonlyMap<string, number> = new Map([
-  ...["Z", "UT", "UTC", "GMT", "WET"].map((name) => [name, 0] as const),
-  ...["CET", "WEST"].map((name) => [name, 60] as const),
-  ...["CEST", "EET"].map((name) => [name, 120] as const),
-  ...["EEST", "MSK"].map((name) => [name, 180] as const),
-  ["JST", 540],
-  ["EDT", -240],
-  ...["EST", "CDT"].map((name) => [name, -300] as const),
-  ...["CST", "MDT"].map((name) => [name, -360] as const),
-  ...["MST", "PDT"].map((name) => [name, -420] as const),
-  ["PST", -480],
-]);
-const ABBREVIATION = /[A-Z]{1,4}(?![\w-])/iy;
-
-/** A zone that begins at `at`: minutes east of UTC, and the index behind it. */
-function readZone(text: string, at: number): readonly [minutes: number, end: number] | undefined {
-  const code = text.charCodeAt(at);
-  if (code === PLUS || code === DASH) return readOffset(text, at);
-  if (!((code | LOWER) >= 97 && (code | LOWER) <= 122)) return undefined;
-  ABBREVIATION.lastIndex = at;
-  const name = ABBREVIATION.exec(text)?.[0];
-  const minutes = name === undefined ? undefined : ABBREVIATIONS.get(name.toUpperCase());
-  return minutes === undefined ? undefined : [minutes, at + name!.length];
-}
-
-/** `+hh:mm`, `+hhmm` or `+hh`. */
-function readOffset(text: string, at: number): readonly [minutes: number, end: number] | undefined {
-  const hours = two(text, at + 1);
-  if (hours < 0 || hours > 23) return undefined;
-  let end = at + 3;
-  let minutes = 0;
-  const start = text.charCodeAt(end) === COLON ? end + 1 : end;
-  if (digit(text, start) >= 0) {
-    minutes = two(text, start);
-    if (minutes < 0 || minutes > 59) return undefined;
-    end = start + 2;
-  } else if (start > end) return undefined;
-  const size = hours * 60 + minutes;
-  return [text.charCodeAt(at) === DASH ? 0 - size : size, end];
-}
-
-/**
  * `time` in the zone that stands one blank behind it, where there is one. `readTime` leaves it alone,
  * since in logs a word follows that may look like one.
  */
@@ -349,64 +307,6 @@ function yearOf(month: number, day: number, secondOfDay: number, nowMs: number):
   const year = new Date(latest).getUTCFullYear();
   const ms = daysSince1970(year, month, day) * DAY_MS + secondOfDay * 1000;
   return ms <= latest ? year : year - 1;
-}
-
-const MONTHS: ReadonlyMap<number, number> = new Map(
-  ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-    .map((name, at) => [packed(name, 0), at + 1]),
-);
-
-/** Three letters as a number, whatever their case. */
-function packed(text: string, at: number): number {
-  return ((text.charCodeAt(at) | LOWER) << 16) | ((text.charCodeAt(at + 1) | LOWER) << 8) |
-    (text.charCodeAt(at + 2) | LOWER);
-}
-
-/** 1 to 12 by three letters in any case, else -1. */
-export function monthOf(text: string, at: number): number {
-  return MONTHS.get(packed(text, at)) ?? -1;
-}
-
-function skipBlanks(text: string, at: number): number {
-  while (text.charCodeAt(at) === BLANK) at++;
-  return at;
-}
-
-/** The digit at `at`, -1 if there is none. */
-function digit(text: string, at: number): number {
-  const value = text.charCodeAt(at) - 48;
-  return value >= 0 && value <= 9 ? value : -1;
-}
-
-function two(text: string, at: number): number {
-  const tens = digit(text, at);
-  const ones = digit(text, at + 1);
-  return tens < 0 || ones < 0 ? -1 : tens * 10 + ones;
-}
-
-function four(text: string, at: number): number {
-  const high = two(text, at);
-  const low = two(text, at + 2);
-  return high < 0 || low < 0 ? -1 : high * 100 + low;
-}
-
-const DAYS = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-
-function isDate(year: number, month: number, day: number): boolean {
-  if (year < 0 || month < 1 || month > 12 || day < 1) return false;
-  return day <= DAYS[month]! || (month === 2 && day === 29 && isLeapYear(year));
-}
-
-function isLeapYear(year: number): boolean {
-  return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-}
-
-/** Years are counted from March, so that the leap day is the last of its year. */
-function daysSince1970(year: number, month: number, day: number): number {
-  const inYear = month > 2 ? month - 3 : month + 9;
-  const since = month > 2 ? year : year - 1;
-  return since * 365 + Math.floor(since / 4) - Math.floor(since / 100) + Math.floor(since / 400) +
-    Math.floor((153 * inYear + 2) / 5) + day - 719_469;
 }
 
 /** The ISO 8601 week number, 1 to 53, of the instant's UTC day. */

@@ -4,11 +4,12 @@
  * @see inputs.md, section 6; RFC 5424; RFC 3164
  */
 import { readTime, rfc3339, type TimestampOptions } from "../../event/timestamp.ts";
+import { skipSpaces } from "../../event/time_text.ts";
 import type { SyslogOptions } from "../syslog.ts";
 import { parseRfc3164 } from "./rfc3164.ts";
 import type { SyslogBody, SyslogMessage } from "./message.ts";
 import { structuredData } from "./structured_data.ts";
-import { isDigit, messageText, processId, skipSpaces, trimmed, wordEnd } from "./text.ts";
+import { isDigit, messageText, processId, trimmed, wordEnd } from "./text.ts";
 
 /** Times without a year are of 1970, if nobody says when they were read. */
 const IN_1970_MS = Date.UTC(1970, 11, 30) - 1;

@@ -38,9 +38,7 @@ export function openPayload(message: SyslogMessage): LogEvent | undefined {
       return openKernelAudit(message);
     case 0x6e: // n
     case 0x74: // t
-      return isAudit(text)
-        ? enveloped(message, text, decodeAudit)
-        : openKernelAudit(message);
+      return isAudit(text) ? enveloped(message, text, decodeAudit) : openKernelAudit(message);
   }
   return undefined;
 }

@@ -7,6 +7,7 @@
  *
  * @see inputs.md, section 6.1
  */
+import { skipSpaces } from "../../event/time_text.ts";
 import {
   inZoneBehind,
   readTime,
@@ -16,7 +17,7 @@ import {
 } from "../../event/timestamp.ts";
 import type { SyslogBody } from "./message.ts";
 import { structuredData, type StructuredFields } from "./structured_data.ts";
-import { isBlank, isDigit, messageText, processId, skipSpaces, wordEnd } from "./text.ts";
+import { isBlank, isDigit, messageText, processId, wordEnd } from "./text.ts";
 
 const BLANK = 32;
 const PERCENT = 37;

@@ -36,12 +36,6 @@ export function wordEnd(text: string, at: number): number {
   return at;
 }
 
-/** The index of the first character at or behind `at` that is no U+0020. */
-export function skipSpaces(text: string, at: number): number {
-  while (text.charCodeAt(at) === 32) at++;
-  return at;
-}
-
 /** Whether `code` is of `0` to `9`. */
 export function isDigit(code: number): boolean {
   return code >= 48 && code <= 57;
