@@ -58,7 +58,6 @@ function headText(head: Uint8Array, encoding: Encoding): string {
     ? new Utf16Blocks(encoding).push(head)
     : head;
   // The mark of the byte order is taken away by the decoder.
-  // deno-lint-ignore no-control-regex
   return new TextDecoder().decode(bytes).replace(/^[\0\s\ufeff]+/, "");
 }
 

@@ -188,6 +188,5 @@ interface BlockPusher {
 
 /** The text behind the hole that a crash has left in front of it. */
 function withoutNuls(text: string): string {
-  // deno-lint-ignore no-control-regex
   return text.replace(/^\0+/, "");
 }

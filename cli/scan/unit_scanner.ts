@@ -21,7 +21,12 @@ import { OutputError } from "../io.ts";
 import type { HitSorter } from "./hit_sorter.ts";
 import { type InputReading, inputReading } from "../commands/input_options.ts";
 import { HEAD_BYTES, type TextForm, textForm } from "../text_form.ts";
-import { type TextPlace, TextReader, type TextSink } from "../text_reader.ts";
+import {
+  type TextPlace,
+  type TextProblemReason,
+  TextReader,
+  type TextSink,
+} from "../text_reader.ts";
 import { eventChannel, formatOf } from "./event_facts.ts";
 import {
   countComputer,
@@ -196,7 +201,7 @@ export class UnitScanner {
     const sink: TextSink = {
       event: (event, place) => this.#textEvent(event, place, unit, form),
       problem: (reason, place, message) =>
-        countUnparseable(counts, reason, file.path, placeText(form, place, from), message),
+        countUnparseable(counts, reason, file.path, placeText(form, reason, place, from), message),
     };
     const reader = new TextReader(form, options, sink, from, () => signal.aborted);
     const pace = new Pace(MIN_BYTES_PER_STEP, MAX_BYTES_PER_STEP);
@@ -379,9 +384,14 @@ async function* counting(
 }
 
 /** Where a record stands, in words. Lines are numbered within a part, so others are told by bytes. */
-function placeText(form: TextForm, { line, offset }: TextPlace, from: number): string {
+function placeText(
+  form: TextForm,
+  reason: TextProblemReason,
+  { line, offset }: TextPlace,
+  from: number,
+): string {
   if (form.kind === "json") return `character ${offset}`;
-  return from === 0 ? `line ${line}` : `byte ${offset}`;
+  return from === 0 && reason.kind !== "too_long" ? `line ${line}` : `byte ${offset}`;
 }
 
 /** The first block, and a stream that begins with it. */

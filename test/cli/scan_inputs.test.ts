@@ -8,7 +8,6 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import fc from "fast-check";
 import { findInputs, planUnits } from "../../cli/scan/inputs.ts";
 import type { InputFile } from "../../cli/scan/types.ts";
 import { HEAD_BYTES, textForm } from "../../cli/text_form.ts";

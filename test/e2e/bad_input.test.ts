@@ -136,7 +136,7 @@ const BAD_JSON: readonly BadInput[] = [
     content: () => text('{"Image":"ok\u0000"}\n', "\u0000".repeat(100_000), "\n", OK),
     code: 0,
     hits: 1,
-    says: /2 × not a JSON event/,
+    says: /1 × not a JSON event/,
   },
   {
     name: "escaped_nul.ndjson",
