@@ -380,3 +380,75 @@ test("decodeEntry() makes the text of any bytes", () => {
     });
   }));
 });
+
+test("journaldSource() opens what programs say", { skip, timeout }, async () => {
+  const journal = new Journal();
+  journal.add({ MESSAGE: "first" });
+  await journal.rotate();
+  const batches = await readUntil(source(journal), undefined, atLeast(1), () => {
+    journal.add({
+      SYSLOG_IDENTIFIER: "sshd",
+      MESSAGE: "Accepted password for root from 192.0.2.7 port 50122 ssh2",
+    });
+  });
+  await journal.close();
+  const event = batches.flatMap(({ events }) => events)[0]!.payload as LogEvent;
+  assert.equal(event.get(internField("SourceIp")), "192.0.2.7");
+  assert.equal(event.get(MESSAGE), "Accepted password for root from 192.0.2.7 port 50122 ssh2");
+  assert.deepEqual([...event.logsource!.services!], ["sshd", "auth", "syslog"]);
+});
+
+/** What an entry tells of its logsource, and the fields that its message opens to. */
+const ENTRIES: readonly (readonly [
+  Readonly<Record<string, unknown>>,
+  string,
+  Readonly<Record<string, unknown>>,
+])[] = [
+  [{ SYSLOG_IDENTIFIER: "su", MESSAGE: "(to root) ann on pts/0" }, "su auth syslog", {
+    User: "root",
+    SubjectUserName: "ann",
+    Terminal: "pts/0",
+    _event: "su",
+  }],
+  // What a program calls itself counts; its file stands in.
+  [{ SYSLOG_IDENTIFIER: "x", _COMM: "su", MESSAGE: "(to root) ann on pts/0" }, "su auth syslog", {
+    User: "root",
+    SubjectUserName: "ann",
+    Terminal: "pts/0",
+    _event: "su",
+  }],
+  [{ _COMM: "su", MESSAGE: "no such text" }, "su auth syslog", {}],
+  [{ SYSLOG_IDENTIFIER: "su", MESSAGE: "(to root) ann on pts/0", User: "own" }, "su auth syslog", {
+    SubjectUserName: "ann",
+    Terminal: "pts/0",
+    _event: "su",
+  }],
+  [
+    { SYSLOG_IDENTIFIER: "su", MESSAGE: [...new TextEncoder().encode("(to root) a on b")] },
+    "su auth syslog",
+    {
+      MESSAGE: "(to root) a on b",
+      User: "root",
+      SubjectUserName: "a",
+      Terminal: "b",
+      _event: "su",
+    },
+  ],
+  [{ SYSLOG_IDENTIFIER: "kernel", MESSAGE: "anything" }, "kernel syslog", {}],
+  [{ SYSLOG_IDENTIFIER: "com.example", MESSAGE: "anything" }, "", {}],
+  [{ SYSLOG_IDENTIFIER: ["su", "x"], MESSAGE: "anything" }, "", {}],
+  [{ SYSLOG_IDENTIFIER: "su", MESSAGE: null }, "", {}],
+  [{ SYSLOG_IDENTIFIER: "su" }, "", {}],
+];
+
+for (const [entry, services, added] of ENTRIES) {
+  test(`decodeEntry() ${JSON.stringify(entry).slice(0, 100)}`, () => {
+    const fields = { __CURSOR: CURSOR, ...entry };
+    const { event } = decodeEntry(JSON.stringify(fields))!;
+    assert.equal(event.logsource!.product, "linux", "there is no journal elsewhere");
+    assert.equal([...event.logsource!.services ?? []].join(" "), services);
+    assert.deepEqual(event.toValue(), { ...fields, ...added });
+    const again = decodeEntry(JSON.stringify(fields))!.event;
+    assert.equal(again.logsource, event.logsource, "one object for all alike");
+  });
+}
