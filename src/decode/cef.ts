@@ -6,7 +6,7 @@
 import type { LogEvent } from "../event/event.ts";
 import { DecodeError } from "./errors.ts";
 import { FlatEvent } from "./flat_event.ts";
-import { hiddenFields, type Pairs, splitHeader } from "./key_value.ts";
+import { headerNames, hiddenFields, type Pairs, splitHeader } from "./key_value.ts";
 
 const MARK = "CEF:";
 const HEADER_NAMES = [
@@ -19,7 +19,7 @@ const HEADER_NAMES = [
   "severity",
 ] as const;
 const HEADER_PIPES = HEADER_NAMES.length;
-const HEADER: ReadonlySet<string> = new Set(HEADER_NAMES);
+const HEADER = headerNames(HEADER_NAMES);
 /** Versions are unsigned numbers of 32 bits. */
 const MAX_VERSION = 0xffff_ffff;
 
@@ -59,6 +59,7 @@ export function decodeCef(line: string): LogEvent {
 }
 
 function version(text: string): string {
+  if (text === "0" || text === "1") return text;
   const digits = text.trim();
   const number = /^\+?\d+$/.test(digits) ? Number(digits) : NaN;
   if (number <= MAX_VERSION) return String(number);
@@ -81,14 +82,17 @@ function parseExtension(text: string): Pairs {
   let key: string | undefined;
   let from = 0;
   let lastSpace = -1;
+  let isEscaped = false;
   for (let at = 0; at < extension.length; at++) {
     const code = extension.charCodeAt(at);
     if (code === SPACE) lastSpace = at;
-    else if (code === BACKSLASH) at++;
-    else if (code === EQUALS) {
+    else if (code === BACKSLASH) {
+      isEscaped = true;
+      at++;
+    } else if (code === EQUALS) {
       const isSpaced = lastSpace >= from;
       if (key !== undefined) {
-        fields.push([key, valueText(extension, from, isSpaced ? lastSpace : at)]);
+        fields.push([key, valueText(extension, from, isSpaced ? lastSpace : at, isEscaped)]);
       }
       // A value without a blank leaves the `=` behind it no key.
       key = key === undefined || isSpaced
@@ -97,23 +101,43 @@ function parseExtension(text: string): Pairs {
       from = at + 1;
     }
   }
-  if (key !== undefined) fields.push([key, valueText(extension, from, extension.length)]);
+  if (key !== undefined) {
+    fields.push([key, valueText(extension, from, extension.length, isEscaped)]);
+  }
   return fields;
 }
 
-function valueText(extension: string, from: number, to: number): string {
-  const text = extension.slice(from, to).trim();
-  if (!text.includes("\\")) return text;
-  return text.replace(
-    /\\([=\\nr])/g,
-    (_, character: string) => character === "n" ? "\n" : character === "r" ? "\r" : character,
-  );
+/**
+ * The part of `text` between two places, trimmed and unescaped.
+ *
+ * The common case looks at two characters only: a part of a line costs little until it is read.
+ */
+function valueText(text: string, start: number, end: number, isEscaped: boolean): string {
+  let from = start;
+  let to = end;
+  while (from < to && text.charCodeAt(from) === SPACE) from++;
+  while (from < to && text.charCodeAt(to - 1) === SPACE) to--;
+  let value = text.slice(from, to);
+  if (from < to && !(isInk(text.charCodeAt(from)) && isInk(text.charCodeAt(to - 1)))) {
+    value = value.trim();
+  }
+  return isEscaped && value.includes("\\")
+    ? value.replace(/\\([=\\nr])/g, (_, character: string) => ESCAPES[character]!)
+    : value;
 }
+
+/** Certainly not blank. */
+function isInk(code: number): boolean {
+  return code > SPACE && code < 128;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { "=": "=", "\\": "\\", n: "\n", r: "\r" };
 
 /** A custom field is `cs1`, its label `cs1Label`. */
 const CUSTOM_LABEL =
   /^((?:cs|cn|cfp|c6a|deviceCustomDate|flexString|flexDate|flexNumber)\d+)Label$/;
 const LABEL = "Label";
+const MIN_LABEL = "c1Label".length;
 
 /**
  * Adds custom fields under their labels, of two with one label the first.
@@ -123,8 +147,11 @@ const LABEL = "Label";
 function addLabelled(extension: Pairs, added: (readonly [name: string, text: string])[]): void {
   let custom: Map<string, string> | undefined;
   let taken: Set<string> | undefined;
-  for (const [name, label] of extension) {
-    const key = name.endsWith(LABEL) ? CUSTOM_LABEL.exec(name)?.[1] : undefined;
+  for (let at = 0; at < extension.length; at++) {
+    const [name, label] = extension[at]!;
+    const key = name.length > MIN_LABEL && name.endsWith(LABEL)
+      ? CUSTOM_LABEL.exec(name)?.[1]
+      : undefined;
     if (key === undefined || label === "") continue;
     const text = (custom ??= customFields(extension)).get(key);
     if (text === undefined || (taken ??= new Set()).has(label)) continue;

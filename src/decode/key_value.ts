@@ -21,21 +21,39 @@ export function splitHeader(
 ): { readonly parts: readonly string[]; readonly end: number | undefined } {
   const parts: string[] = [];
   let from = start;
+  let isEscaped = false;
   for (let at = start; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    if (code === BACKSLASH) at++;
-    else if (code === PIPE) {
-      parts.push(unescapeHeader(text.slice(from, at)));
+    if (code === BACKSLASH) {
+      isEscaped = true;
+      at++;
+    } else if (code === PIPE) {
+      parts.push(headerText(text.slice(from, at), isEscaped));
       from = at + 1;
+      isEscaped = false;
       if (parts.length === pipes) return { parts, end: from };
     }
   }
-  parts.push(unescapeHeader(text.slice(from)));
+  parts.push(headerText(text.slice(from), isEscaped));
   return { parts, end: undefined };
 }
 
-function unescapeHeader(text: string): string {
-  return text.includes("\\") ? text.replace(/\\([|\\])/g, "$1") : text;
+function headerText(text: string, isEscaped: boolean): string {
+  return isEscaped ? text.replace(/\\([|\\])/g, "$1") : text;
+}
+
+/** Names of a header's fields, and which lengths they have: a bit each, none is longer than 31. */
+export interface HeaderNames {
+  readonly names: ReadonlySet<string>;
+  readonly lengths: number;
+}
+
+/** `names`, ready for `hiddenFields`. */
+export function headerNames(names: readonly string[]): HeaderNames {
+  return {
+    names: new Set(names),
+    lengths: names.reduce((bits, { length }) => bits | 1 << length, 0),
+  };
 }
 
 /**
@@ -44,12 +62,15 @@ function unescapeHeader(text: string): string {
  */
 export function hiddenFields(
   format: "cef" | "leef",
-  header: ReadonlySet<string>,
+  { names, lengths }: HeaderNames,
   extension: Pairs,
 ): (readonly [name: string, text: string])[] {
   const hidden: (readonly [string, string])[] = [];
-  for (const [name, text] of extension) {
-    if (header.has(name)) hidden.push([`${format}.ext.${name}`, text]);
+  for (let at = 0; at < extension.length; at++) {
+    const [name, text] = extension[at]!;
+    // A part of a line costs little until its characters are looked at; its length costs nothing.
+    if (name.length > 31 || (lengths >> name.length & 1) === 0) continue;
+    if (names.has(name)) hidden.push([`${format}.ext.${name}`, text]);
   }
   return hidden;
 }

@@ -6,7 +6,7 @@
 import type { LogEvent } from "../event/event.ts";
 import { DecodeError } from "./errors.ts";
 import { FlatEvent, RAW_FIELD } from "./flat_event.ts";
-import { hiddenFields, type Pairs, splitHeader } from "./key_value.ts";
+import { headerNames, hiddenFields, type Pairs, splitHeader } from "./key_value.ts";
 
 const MARK = "LEEF:";
 const HEADER_NAMES = [
@@ -16,7 +16,7 @@ const HEADER_NAMES = [
   "deviceVersion",
   "eventId",
 ] as const;
-const HEADER: ReadonlySet<string> = new Set(HEADER_NAMES);
+const HEADER = headerNames(HEADER_NAMES);
 const TAB = "\t";
 
 /** Whether `text` begins as LEEF does. */
