@@ -1,5 +1,5 @@
 /**
- * Writes `fixtures/evtx` and `fixtures/json` anew: `bun test/support/make_fixtures.ts`.
+ * Writes `fixtures/evtx`, `fixtures/json` and `fixtures/syslog` anew: `bun test/support/make_fixtures.ts`.
  *
  * The files are a function of the sources alone, so they can be checked in and compared.
  */
@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { writeEvtx, type WriteOptions } from "./evtx_writer.ts";
 import type { WindowsEventSpec } from "./evtx_event.ts";
 import { flatWindows, linuxAuthentication, ndjson, winlogbeat } from "./fixture_json.ts";
+import { linuxAuthLog } from "./fixture_syslog.ts";
 import {
   DC01_RDP_AUTHENTICATION,
   DC01_RDP_SESSIONS,
@@ -37,6 +38,7 @@ export function fixtureFiles(): ReadonlyMap<string, Uint8Array> {
     ["json/ws02_flat.ndjson", text(ndjson(WS02_LOGS.map(flatWindows)))],
     ["json/ws02_winlogbeat.ndjson", text(ndjson(WS02_SYSMON.map(winlogbeat)))],
     ["json/web02_linux.ndjson", text(ndjson(linuxAuthentication()))],
+    ["syslog/web03/auth.log", text(linuxAuthLog())],
   ]);
 }
 
