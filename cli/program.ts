@@ -86,6 +86,12 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/explain.ts")).explainCommand,
   },
   {
+    name: "classify",
+    group: "Events:",
+    summary: "say what kind of log events are from",
+    load: async () => (await import("./commands/classify.ts")).classifyCommand,
+  },
+  {
     name: "evtx",
     group: "Events:",
     summary: "look into EVTX files without rules",

@@ -123,7 +123,7 @@ export class Agent {
     this.identity = { id: store.agentId, host: hostname(), labels: config.agent.labels };
     const observers = this.observers = new EventObservers(config, this.startedMs, this.#now);
     const schema = agentSchema(config.schema);
-    this.rules = new RuleManager(ruleSettings(config.rules, schema, options.embeddedRules), {
+    this.rules = new RuleManager(ruleSettings(config.rules, options.embeddedRules, schema), {
       routingTally: observers.routing,
       logsourceTally: observers.logsource,
       onUse: ({ schema }) => observers.use(schema),

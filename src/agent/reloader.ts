@@ -156,7 +156,7 @@ export class Reloader {
     const { settings } = this.#agent.rules;
     const isSame = settingsKey(rules) === settingsKey(this.#agent.config.rules) &&
       settingsKey(schema) === settingsKey(settings.schema ?? {});
-    return isSame ? {} : { settings: ruleSettings(rules, schema, this.#options.embeddedRules) };
+    return isSame ? {} : { settings: ruleSettings(rules, this.#options.embeddedRules, schema) };
   }
 
   async #applyConfig(prepared: PreparedConfig, components: Component[]): Promise<void> {

@@ -48,14 +48,14 @@ export function agentSchema(section: SchemaSectionConfig): AgentSchema {
 }
 
 /**
- * @param schema From `agentSchema`.
  * @param embedded The bundle inside the executable.
+ * @param schema From `agentSchema`.
  * @throws If the key that bundles must be signed with cannot be read.
  */
 export function ruleSettings(
   rules: RulesConfig,
-  schema: AgentSchema,
   embedded: Uint8Array | undefined,
+  schema: AgentSchema = { routing: false },
 ): RuleSettings {
   const usesEmbedded = rules.embedded === "auto" ? rules.paths.length === 0 : rules.embedded;
   return {

@@ -65,14 +65,17 @@ export function schemaRoutes({ file, onUnknown }: SchemaRoutingSettings): Schema
   const { bindings, defaultPipelines } = config.routing;
   const problems: SchemaProblem[] = [];
   const refuse = (line: number | undefined, [pipeline]: readonly string[]): void => {
-    if (pipeline === undefined) return;
-    const message = `pipeline '${pipeline}': pipelines are not available in this version`;
-    problems.push({ line, message });
+    if (pipeline !== undefined) problems.push({ line, message: pipelineProblem(pipeline) });
   };
   refuse(undefined, defaultPipelines);
   for (const { line, pipelines } of bindings) refuse(line, pipelines);
   if (problems.length > 0) throw new SchemaError("SCHEMA_INVALID", file?.path ?? "", problems);
   return new SchemaRoutes(config, onUnknown);
+}
+
+/** Why a pipeline cannot be used. */
+export function pipelineProblem(pipeline: string): string {
+  return `pipeline '${pipeline}': pipelines are not available in this version`;
 }
 
 /**

@@ -12,11 +12,11 @@ import { describePredicate } from "./predicate.ts";
 /**
  * Findings of `classify --check`, in the order of their lines.
  *
- * @param hasPipeline Whether there is a pipeline of this name or path.
+ * @param pipelineProblem Why there is no pipeline of this name or path; `undefined` if there is one.
  */
 export function checkSchemaConfig(
   { signatures, routing }: SchemaConfig,
-  hasPipeline: (pipeline: string) => boolean,
+  pipelineProblem: (pipeline: string) => string | undefined,
 ): readonly SchemaProblem[] {
   const problems: SchemaProblem[] = [];
   const known = new Set([...BUILT_IN_SIGNATURES, ...signatures].map(({ name }) => name));
@@ -53,13 +53,13 @@ export function checkSchemaConfig(
       problems.push({ line, message: `schema '${schema}' is bound already in line ${before}` });
     } else bound.set(schema, line);
     for (const pipeline of pipelines) {
-      if (!hasPipeline(pipeline)) problems.push({ line, message: `no pipeline '${pipeline}'` });
+      const message = pipelineProblem(pipeline);
+      if (message !== undefined) problems.push({ line, message });
     }
   }
   for (const pipeline of routing.defaultPipelines) {
-    if (!hasPipeline(pipeline)) {
-      problems.push({ line: undefined, message: `default_pipelines: no pipeline '${pipeline}'` });
-    }
+    const message = pipelineProblem(pipeline);
+    if (message !== undefined) problems.push({ line: undefined, message });
   }
   for (const [alias, canonical] of routing.aliases) {
     const line = routing.aliasLines.get(alias);

@@ -17,6 +17,7 @@ import {
   checkApi,
   checkClock,
   checkRules,
+  checkSchema,
   checkService,
   checkState,
   checkTokens,
@@ -83,6 +84,7 @@ function checksOf(
   const sinks = [...config.sinks, ...(letters === undefined ? [] : [letters])];
   return [
     { name: "rules", run: (signal) => checkRules(config, embeddedRules, compile, signal) },
+    { name: "schema", run: () => checkSchema(config) },
     { name: "state", run: () => checkState(config) },
     ...config.sources.map((settings) => sourceCheck(settings, connections)),
     ...sinks.map((settings) => sinkCheck(settings, make)),

@@ -8,10 +8,11 @@ import process from "node:process";
 import { readTokenFile } from "../../admin/token_file.ts";
 import { StateError } from "../../runtime/errors.ts";
 import type { RuleSetCompiler } from "../../runtime/rule_set.ts";
+import { schemaConfig } from "../../runtime/schema_routing.ts";
 import { isOwned } from "../../store/owner_lock.ts";
 import { openState } from "../../store/open_state.ts";
 import type { AgentConfig, ApiConfig } from "../config/types.ts";
-import { ruleSettings } from "../rule_settings.ts";
+import { agentSchema, ruleSettings } from "../rule_settings.ts";
 import type { ServiceManager } from "../service/manager.ts";
 import { runProgram } from "../service/steps.ts";
 import { freeBytes, readProblem, writeProblem } from "./files.ts";
@@ -56,6 +57,19 @@ export async function checkRules(
     ...errors.slice(0, MAX_LISTED).map(({ path, line, message }) =>
       judge(`${path}${line === undefined ? "" : `:${line}`}: ${shortened(message)}`, fix)
     ),
+  ];
+}
+
+/** The schema file, if the agent uses one. */
+export function checkSchema({ schema }: AgentConfig): readonly Judgement[] {
+  if (schema.config === undefined) return [];
+  const what = schema.routing || schema.observe
+    ? agentSchema(schema)
+    : agentSchema({ ...schema, observe: true });
+  const signatures = schemaConfig(what.file).signatures.length;
+  const found = `${signatures} schema${signatures === 1 ? "" : "s"} in ${schema.config}`;
+  return schema.routing || schema.observe ? [pass(found)] : [
+    warn(`${found} are not used`, "set schema.routing or schema.observe, or remove schema.config"),
   ];
 }
 
