@@ -384,7 +384,13 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.tuple(
     json: fc.option(fc.record({ skip: count, inArray: fc.boolean() }, plain), { nil: undefined }),
     goneMs: fc.option(count, { nil: undefined }),
   }, plain),
-).map(([{ size, ...rest }, more]) => ({ ...rest, ...more, offset: size }));
+  fc.option(fc.record({ until: count, firsts: fc.array(count) }, plain), { nil: undefined }),
+).map(([{ size, ...rest }, more, audit]) => ({
+  ...rest,
+  ...more,
+  offset: size,
+  ...(audit === undefined ? {} : { audit }),
+}));
 
 test("parsePosition() reads what formatPosition() writes", () => {
   fc.assert(

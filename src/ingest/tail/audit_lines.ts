@@ -78,26 +78,25 @@ export class AuditLines implements Joiner {
   }
 
   get held(): Held {
-    const { offset, firsts } = this.#replay === undefined
-      ? this.#open()
-      : { offset: this.#start, firsts: this.#replay.firsts };
-    const audit = offset === undefined ? undefined : { until: this.#replay?.until, firsts };
-    return { offset, skip: 0, inArray: false, ...(audit === undefined ? {} : { audit }) };
+    const none = { skip: 0, inArray: false };
+    // As long as not all of them have come again it is what it was.
+    if (this.#replay !== undefined) return { offset: this.#start, ...none, audit: this.#replay };
+    const { offset, firsts } = this.#open();
+    return offset === undefined
+      ? { offset, ...none }
+      : { offset, ...none, audit: { until: undefined, firsts } };
   }
 
   line(text: string, offset: number, end: number): void {
     this.#start ??= offset;
     const place = { source: this, offset, end };
-    if (this.#replay !== undefined) {
-      if (offset < this.#replay.until) {
-        const isOpen = this.#firsts.has(offset) || this.#shared.isHeld(text);
-        if (isOpen) this.#shared.line(text, place);
-        else this.#shared.skip();
-        return;
-      }
-      this.#replay = undefined;
+    const until = this.#replay?.until ?? 0;
+    if (end >= until) this.#replay = undefined;
+    if (offset >= until || this.#firsts.has(offset) || this.#shared.isHeld(text)) {
+      this.#shared.line(text, place);
+    } else {
+      this.#shared.skip();
     }
-    this.#shared.line(text, place);
   }
 
   /** Gives out the events that have lines of this content. */
