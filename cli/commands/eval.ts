@@ -2,7 +2,10 @@
  * `picket eval`: one stream of events in, results out as soon as they are found.
  */
 import { Command, Option } from "commander";
-import { RuleEngine } from "../../src/engine/engine.ts";
+import type { EngineOptions, EventEvaluator } from "../../src/engine/engine.ts";
+import type { RoutingTally } from "../../src/engine/schema_router.ts";
+import { openEvaluator, type SchemaRoutingSettings } from "../../src/runtime/schema_routing.ts";
+import type { FieldObserver } from "../../src/schema/field_observer.ts";
 import type { DetectionRule, Level, RuleCollection } from "../../src/sigma/rule.ts";
 import { type CliIo, EXIT, type ExitCode, useColor } from "../io.ts";
 import {
@@ -32,9 +35,18 @@ import {
   UsageError,
 } from "./common.ts";
 import { addInputOptions, type InputFlags, inputReading, inputSettings } from "./input_options.ts";
+import {
+  addSchemaOptions,
+  fieldObserver,
+  logsourceOptions,
+  type SchemaFlags,
+  schemaRouting,
+  writeFieldReport,
+} from "./schema_options.ts";
 
 /** What is typed. */
-export interface EvalOptions extends RuleOptions, EngineFlags, InputFlags, TalkOptions {
+export interface EvalOptions
+  extends RuleOptions, EngineFlags, InputFlags, SchemaFlags, TalkOptions {
   readonly event?: string;
   readonly minLevel?: Level;
   readonly rule: readonly string[];
@@ -87,6 +99,7 @@ export function evalCommand(io: CliIo, exit: (code: ExitCode) => void): Command 
     .option("--fail-on-parse-error", "exit with 4 if a line is not an event", false)
     .option("--no-stats", "no summary line");
   addInputOptions(command);
+  addSchemaOptions(command);
   addEngineOptions(command);
   addTalkOptions(command);
   return command.addHelpText("after", EXAMPLES)
@@ -122,7 +135,11 @@ export async function runEval(
 
   const input = eventInput(options.event);
   const reading = inputReading(inputSettings(options));
-  const evaluation = new Evaluation(rules, options, io);
+  const routing = schemaRouting(options);
+  for (const warning of routing.warnings) io.err(`warning: ${warning}`);
+  const observer = fieldObserver(options);
+  const evaluation = new Evaluation(rules, options, routing.schema, observer, io);
+  const startedAt = performance.now();
   let interrupted = false;
   try {
     evaluation.counts = await readEvents(input, reading.options, evaluation, io.signal, stdin);
@@ -132,6 +149,10 @@ export async function runEval(
   }
   evaluation.finish();
   if (!options.quiet && options.stats) io.err(evaluation.summary(input));
+  if (observer !== undefined) {
+    const seconds = (performance.now() - startedAt) / 1000;
+    writeFieldReport(options, observer.snapshot(), { ...collection, rules }, seconds, io);
+  }
   if (interrupted) return EXIT.interrupted;
   if (options.strict && notLoaded.length > 0) return EXIT.ruleError;
   if (options.failOnDetection && evaluation.matches > 0) return EXIT.findings;
@@ -159,22 +180,32 @@ class Evaluation implements EventSink {
   /** When the input has come to its end. */
   counts: EventCounts | undefined;
   readonly #problems: Record<EventProblem, number> = { evtx: 0, unparseable: 0, filter: 0 };
-  readonly #engine: RuleEngine;
+  readonly #engine: EventEvaluator;
+  readonly #observer: FieldObserver | undefined;
+  readonly #routing: RoutingTally = { unknown: 0, dropped: 0, errors: 0 };
   readonly #renderer: MatchRenderer;
   readonly #io: CliIo;
   #isEvtx = false;
   #pending = "";
   #started = false;
 
-  constructor(rules: readonly DetectionRule[], options: EvalOptions, io: CliIo) {
-    const { matchDetail, includeEvent, logsourceRouting, index, logsource } = options;
-    this.#engine = new RuleEngine(rules, {
+  constructor(
+    rules: readonly DetectionRule[],
+    options: EvalOptions,
+    schema: SchemaRoutingSettings | undefined,
+    observer: FieldObserver | undefined,
+    io: CliIo,
+  ) {
+    const { matchDetail, includeEvent, logsourceRouting, index } = options;
+    const engineOptions: EngineOptions = {
       matchDetail,
       includeEvent,
       logsourceRouting,
       index,
-      logsource,
-    });
+      ...logsourceOptions(options),
+    };
+    this.#engine = openEvaluator(rules, engineOptions, schema, this.#routing);
+    this.#observer = observer;
     this.#io = io;
     const format = options.outputFormat ??
       (options.pretty || io.outIsTerminal ? "json" : "ndjson");
@@ -189,6 +220,7 @@ class Evaluation implements EventSink {
   event(...[event, place]: Parameters<EventSink["event"]>): void {
     this.events++;
     if (place.recordId !== undefined) this.#isEvtx = true;
+    this.#observer?.observe(event);
     for (const result of this.#engine.evaluate(event)) {
       this.matches++;
       this.#start();
@@ -234,11 +266,14 @@ class Evaluation implements EventSink {
     if (input.kind === "inline" && this.events === 1 && this.matches === 0) return "No matches.";
     const noun = this.#isEvtx ? "EVTX record" : "event";
     const { evtx, unparseable, filter } = this.#problems;
+    const { unknown, dropped, errors } = this.#routing;
     const replaced = this.counts?.replaced ?? 0;
     const skipped = [
       ...(evtx === 0 ? [] : [`${count(evtx)} skipped`]),
       ...(unparseable === 0 ? [] : [`${plural(unparseable, "line")} unparseable`]),
       ...(filter === 0 ? [] : [plural(filter, "filter error")]),
+      ...(unknown === 0 ? [] : [`${count(unknown)} unknown schema`, `${count(dropped)} dropped`]),
+      ...(errors === 0 ? [] : [`${count(errors)} refused`]),
       ...(replaced === 0 ? [] : [`${plural(replaced, "line")} not UTF-8`]),
     ].map((text) => `, ${text}`).join("");
     const matches = `${count(this.matches)} ${this.matches === 1 ? "match" : "matches"}`;

@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Level } from "../../src/sigma/rule.ts";
 import { EvtxError } from "../../src/decode/evtx/errors.ts";
+import type { SchemaRoutingSettings } from "../../src/runtime/schema_routing.ts";
 import { checkIntegrityInSteps, type IntegrityReport } from "../../src/ingest/evtx_integrity.ts";
 import {
   type CliIo,
@@ -48,9 +49,18 @@ import {
   UsageError,
 } from "./common.ts";
 import { addInputOptions, type InputFlags, inputSettings } from "./input_options.ts";
+import {
+  addSchemaOptions,
+  fieldObserver,
+  logsourceOptions,
+  type SchemaFlags,
+  schemaRouting,
+  writeFieldReport,
+} from "./schema_options.ts";
 
 /** What is typed. */
-export interface ScanOptions extends RuleOptions, EngineFlags, InputFlags, TalkOptions {
+export interface ScanOptions
+  extends RuleOptions, EngineFlags, InputFlags, SchemaFlags, TalkOptions {
   readonly minLevel?: Level;
   readonly rule: readonly string[];
   readonly exclude: readonly string[];
@@ -70,6 +80,8 @@ const EXAMPLES = `
 Examples:
   picket scan ./evtx
   picket scan ./evtx --rules ./sigma/rules --min-level high -o timeline.csv
+  picket scan /var/log --rules ./sigma/rules/linux --syslog-tz Europe/Berlin
+  picket scan export.json --jq '.hits.hits[]._source' --timestamp-field event.created
   zcat events.ndjson.gz | picket scan - --logsource product=windows
 
 Exit codes: 0 done, 1 something found (--fail-on-detection), 2 rules not usable (or --strict and
@@ -77,10 +89,13 @@ some not loaded), 3 wrong usage, 4 some input could not be read, 130 interrupted
 
 export function scanCommand(io: CliIo, exit: (code: ExitCode) => void): Command {
   const command = new Command("scan")
-    .summary("find what the rules match in EVTX and JSON files")
+    .summary("find what the rules match in logs of any format")
     .description(
-      "Reads EVTX and JSON files, plain or gzipped, and prints what the rules match in the order " +
-        "of time. Directories are searched; `-` is stdin.",
+      "Reads EVTX files, JSON and text logs, plain or packed, and prints what the rules match in\n" +
+        "the order of time. A file that is named is read whatever its name; below directories files\n" +
+        "named like logs are: *.evtx, *.json, *.ndjson, *.jsonl, *.log, *.cef, *.leef, *.logfmt,\n" +
+        "syslog, messages, secure, cron, maillog, also as rotation leaves them (auth.log.2.gz).\n" +
+        "`-` is stdin.",
     )
     .argument("<path...>", "files, directories, patterns, or -");
   addRuleOptions(command)
@@ -101,6 +116,7 @@ export function scanCommand(io: CliIo, exit: (code: ExitCode) => void): Command 
     .option("--strict", "exit with 2 if a rule could not be loaded, 4 for damaged records", false)
     .option("--fail-on-parse-error", "exit with 4 if a line or record is not an event", false);
   addInputOptions(command);
+  addSchemaOptions(command);
   addEngineOptions(command);
   addTalkOptions(command);
   return command.addHelpText("after", EXAMPLES)
@@ -120,7 +136,9 @@ export async function runScan(
   const startedAt = performance.now();
   const paint = painter(useColor(options.color, { ...io, outIsTerminal: io.errIsTerminal }));
   const sources = ruleSources(options);
-  const settings = scanSettings(options);
+  const routing = schemaRouting(options);
+  const observer = fieldObserver(options);
+  const settings = scanSettings(options, routing.schema, observer?.maxKeys);
 
   const [inputs, collection] = await Promise.all([
     findInputs(paths, {
@@ -146,6 +164,7 @@ export async function runScan(
         `${plural(inputs.files.length, "file")} to scan`,
     );
   }
+  for (const warning of routing.warnings) io.err(`warning: ${warning}`);
   for (const { path, message } of inputs.problems) {
     io.err(`Cannot read ${safeText(path)}: ${safeText(message)}`);
   }
@@ -181,6 +200,10 @@ export async function runScan(
     : ["", ...scanSummary(report, paint, io.errIsTerminal ? io.columns : Infinity)];
   for (const line of lines) io.err(line);
   for (const { message } of lost) io.err(`error: ${message}`);
+  if (observer !== undefined) {
+    for (const counts of outcome.fields) observer.merge(counts);
+    writeFieldReport(options, observer.snapshot(), { ...collection, rules }, report.seconds, io);
+  }
   return exitCode(report, options, notLoaded.length, written === "closed", lost.length > 0, io);
 }
 
@@ -248,13 +271,19 @@ function jsonNumber(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? value.toString() : value;
 }
 
-function scanSettings(options: ScanOptions): ScanSettings {
+function scanSettings(
+  options: ScanOptions,
+  schema: SchemaRoutingSettings | undefined,
+  observeMaxKeys: number | undefined,
+): ScanSettings {
   return {
     matchDetail: options.matchDetail,
     includeEvent: options.includeEvent,
     logsourceRouting: options.logsourceRouting,
     index: options.index,
-    logsource: options.logsource,
+    ...logsourceOptions(options),
+    ...(schema === undefined ? {} : { schema }),
+    ...(observeMaxKeys === undefined ? {} : { observeMaxKeys }),
     since: options.since,
     until: options.until,
     minLevel: options.minLevel,

@@ -23,6 +23,8 @@ interface ParsedHit {
     readonly channel: string | null;
     readonly computer: string | null;
     readonly timestamp: string | null;
+    /** Of a line that is no JSON. */
+    readonly message?: string;
   };
 }
 
@@ -92,8 +94,12 @@ function hitLine(hit: ParsedHit): string {
   return csvLine(cells);
 }
 
-/** `field=value` of everything that took part. */
+/** `field=value` of everything that took part; of a line where only its text did, that text. */
 function details(hit: ParsedHit): string {
+  const { source } = hit;
+  if (hit.matched_fields.length === 0 && source?.message !== undefined) {
+    return source.channel === null ? source.message : `${source.channel}: ${source.message}`;
+  }
   return hit.matched_fields.map(({ field, value }) => `${field}=${valueText(value)}`).join(", ");
 }
 
@@ -199,8 +205,10 @@ function computerText(computer: string, width: number): string {
 /** The number is what one looks a record up by, so the name before it is cut. */
 function recordText(source: ParsedHit["source"], width: number): string {
   if (source === undefined) return "-";
+  // A line is looked up in its file; which program wrote it is another matter.
+  const isLine = source.message !== undefined;
   const place = safeText(
-    source.channel === null ? lastName(source.path) : shortChannel(source.channel),
+    source.channel === null || isLine ? lastName(source.path) : shortChannel(source.channel),
   );
   if (source.record_id === null) return fit(place, width);
   const number = ` #${source.record_id}`;

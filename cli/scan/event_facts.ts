@@ -3,8 +3,9 @@
  */
 import { isAudit } from "../../src/decode/auditd/event.ts";
 import { isCef } from "../../src/decode/cef.ts";
-import { PlainEvent } from "../../src/decode/flat_event.ts";
+import { PlainEvent, RAW_FIELD } from "../../src/decode/flat_event.ts";
 import { JsonEvent } from "../../src/decode/json.ts";
+import { EnvelopedEvent, SyslogEvent } from "../../src/decode/syslog/event.ts";
 import { isLeef } from "../../src/decode/leef.ts";
 import type { LogEvent } from "../../src/event/event.ts";
 import { internField } from "../../src/event/field.ts";
@@ -23,8 +24,19 @@ export function eventChannel(event: LogEvent): string | undefined {
   return undefined;
 }
 
-const APPNAME = internField("appname");
-const HOSTNAME = internField("hostname");
+/** Longer messages are cut, in characters: hits are held in memory. */
+const MAX_MESSAGE = 400;
+const MESSAGE_FIELDS = ["message", RAW_FIELD].map(internField);
+
+/** What a line says, for people; `undefined` for JSON, whose fields say it. */
+export function eventMessage(event: LogEvent, line: string): string | undefined {
+  if (event instanceof JsonEvent) return undefined;
+  for (const field of MESSAGE_FIELDS) {
+    const text = event.get(field);
+    if (typeof text === "string" && text !== "") return text.slice(0, MAX_MESSAGE);
+  }
+  return line.slice(0, MAX_MESSAGE);
+}
 
 /** The format of the line that gave `event`: a word of `LINE_FORMATS`, or `xml`. */
 export function formatOf(event: LogEvent, line: string, form: TextForm): string {
@@ -38,8 +50,7 @@ export function formatOf(event: LogEvent, line: string, form: TextForm): string 
   if (isAudit(line)) return "auditd";
   if (start === LESS_THAN) return /^\s*<\d/.test(line) ? "syslog" : "xml";
   if (event instanceof JsonEvent) return /^\s*[{[]/.test(line) ? "json" : "syslog";
-  const isSyslog = event.get(APPNAME) !== undefined || event.get(HOSTNAME) !== undefined;
-  return isSyslog && !/^\w+=/.test(line) ? "syslog" : "logfmt";
+  return event instanceof SyslogEvent || event instanceof EnvelopedEvent ? "syslog" : "logfmt";
 }
 
 const BOM = 0xfeff;

@@ -67,6 +67,7 @@ export function scanStatistics(report: ScanReport) {
     files_skipped: { ...report.skipped },
     bytes: counts.bytes,
     events: counts.events,
+    ...routingStatistics(report),
     events_by_format: Object.fromEntries(byCount(counts.byFormat)),
     events_evaluated: counts.eventsEvaluated,
     events_with_hits: counts.eventsWithHits,
@@ -157,6 +158,7 @@ export function scanSummary(report: ScanReport, paint: Paint, columns: number): 
           : paint(`, ${plural(counts.unparseable, "line")} unparseable`, "yellow")),
     ),
     ...formatRow(report),
+    ...routingRow(report),
     row("Time", `${isoTime(counts.firstTime) ?? "-"} to ${isoTime(counts.lastTime) ?? "-"}`),
     row(
       "Matches",
@@ -204,6 +206,19 @@ function formatRow({ outcome: { counts } }: ScanReport): string[] {
   const formats = byCount(counts.byFormat);
   if (formats.every(([format]) => format === "evtx" || format === "json")) return [];
   return [row("Formats", formats.map(([name, events]) => `${count(events)} ${name}`).join(", "))];
+}
+
+function routingRow({ outcome: { counts: { routing } } }: ScanReport): string[] {
+  const { unknown, dropped } = routing;
+  if (unknown === 0) return [];
+  return [row("Schemas", `${count(unknown)} of unknown schema, ${count(dropped)} dropped`)];
+}
+
+/** What became of events of no schema, where events are routed by schema. */
+function routingStatistics({ outcome: { counts: { routing } } }: ScanReport) {
+  const { unknown, dropped, errors } = routing;
+  if (unknown === 0) return {};
+  return { events_unknown_schema: unknown, events_dropped: dropped, events_refused: errors };
 }
 
 function byCount(counts: ReadonlyMap<string, number>): readonly (readonly [string, number])[] {

@@ -4,6 +4,7 @@
 import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { type SharedRules, shareRules } from "../../src/engine/rule_store.ts";
+import type { FieldCounts } from "../../src/schema/field_observer.ts";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
 import { OutputError } from "../io.ts";
 import { SCAN_WORKER_URL } from "../worker_url.ts";
@@ -31,6 +32,8 @@ export interface ScanOutcome {
   readonly counts: ScanCounts;
   /** Whether each rule applied to an event that was met. */
   readonly applied: readonly boolean[];
+  /** What each thread counted, if fields are counted. */
+  readonly fields: readonly FieldCounts[];
   /** The scan was stopped before its end. */
   readonly interrupted: boolean;
   /** In order; to be read once. */
@@ -75,6 +78,7 @@ export async function scan(
   return {
     counts,
     applied,
+    fields: finished.flatMap((part) => part.fields ?? []),
     interrupted: signal.aborted,
     async *hits() {
       for await (const hit of mergeHits(held, runs)) {

@@ -1,8 +1,10 @@
 /**
  * What one thread holds while it scans: an engine, its counts and its sorted hits.
  */
-import { RuleEngine } from "../../src/engine/engine.ts";
+import type { EventEvaluator } from "../../src/engine/engine.ts";
 import { type SharedRules, sharedRules } from "../../src/engine/rule_store.ts";
+import { openEvaluator } from "../../src/runtime/schema_routing.ts";
+import { FieldObserver } from "../../src/schema/field_observer.ts";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
 import { HitSorter } from "./hit_sorter.ts";
 import {
@@ -20,7 +22,8 @@ const PROGRESS_MS = 100;
 /** Scans units one after another. */
 export class ScanSession {
   readonly #rules: readonly DetectionRule[];
-  readonly #engine: RuleEngine;
+  readonly #engine: EventEvaluator;
+  readonly #observer: FieldObserver | undefined;
   readonly #counts: ScanCounts = emptyCounts();
   readonly #sorter = new HitSorter();
   readonly #scanner: UnitScanner;
@@ -35,8 +38,16 @@ export class ScanSession {
   ) {
     this.#rules = rules;
     this.#send = send;
-    this.#engine = new RuleEngine(rules, settings);
-    this.#scanner = new UnitScanner(this.#engine, settings, this.#counts, this.#sorter);
+    this.#engine = openEvaluator(rules, settings, settings.schema, this.#counts.routing);
+    const { observeMaxKeys } = settings;
+    this.#observer = observeMaxKeys === undefined ? undefined : new FieldObserver(observeMaxKeys);
+    this.#scanner = new UnitScanner(
+      this.#engine,
+      settings,
+      this.#counts,
+      this.#sorter,
+      this.#observer,
+    );
   }
 
   /** For a thread of its own: reads the rules out of shared memory. */
@@ -77,6 +88,7 @@ export class ScanSession {
       counts: this.#counts,
       ...this.#sorter.finish(),
       applied: this.#engine.applied(),
+      ...(this.#observer === undefined ? {} : { fields: this.#observer.snapshot() }),
     };
   }
 }

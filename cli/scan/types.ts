@@ -3,8 +3,11 @@
  */
 import type { SharedRules } from "../../src/engine/rule_store.ts";
 import type { MatchDetail } from "../../src/engine/result.ts";
-import type { StaticLogsource } from "../../src/engine/logsource.ts";
+import type { LogsourceFields, StaticLogsource } from "../../src/engine/logsource.ts";
+import type { RoutingTally } from "../../src/engine/schema_router.ts";
 import type { Packing } from "../../src/ingest/tail/rotated.ts";
+import type { SchemaRoutingSettings } from "../../src/runtime/schema_routing.ts";
+import type { FieldCounts } from "../../src/schema/field_observer.ts";
 import type { Level } from "../../src/sigma/rule.ts";
 import type { InputSettings } from "../commands/input_options.ts";
 import type { TextForm } from "../text_form.ts";
@@ -41,6 +44,10 @@ export interface ScanSettings {
   readonly logsourceRouting: boolean;
   readonly index: boolean;
   readonly logsource: StaticLogsource;
+  readonly logsourceFields?: LogsourceFields;
+  readonly schema?: SchemaRoutingSettings;
+  /** Distinct fields to count; absent: they are not counted. */
+  readonly observeMaxKeys?: number;
   /** Milliseconds since 1970; events outside are not evaluated. */
   readonly since: number | undefined;
   readonly until: number | undefined;
@@ -96,6 +103,8 @@ export interface ScanCounts {
   readonly byFormat: Map<string, number>;
   /** Lines and values that are no events. */
   unparseable: number;
+  /** What became of events of no schema. */
+  readonly routing: RoutingTally;
 }
 
 export type ToWorker =
@@ -120,6 +129,8 @@ export type FromWorker =
     readonly hits: readonly Hit[];
     readonly runs: readonly string[];
     readonly applied: readonly boolean[];
+    /** Of `observeMaxKeys`. */
+    readonly fields?: FieldCounts;
   }
   /** `output`: a temporary file could not be written. */
   | { readonly type: "failed"; readonly message: string; readonly output: boolean };
@@ -138,6 +149,7 @@ export function emptyCounts(): ScanCounts {
     errors: new Map(),
     byFormat: new Map(),
     unparseable: 0,
+    routing: { unknown: 0, dropped: 0, errors: 0 },
   };
 }
 
@@ -226,6 +238,9 @@ export function addCounts(total: ScanCounts, other: ScanCounts): void {
     total.byFormat.set(format, (total.byFormat.get(format) ?? 0) + events);
   }
   total.unparseable += other.unparseable;
+  total.routing.unknown += other.routing.unknown;
+  total.routing.dropped += other.routing.dropped;
+  total.routing.errors += other.routing.errors;
   for (const [reason, group] of other.errors) {
     const own = total.errors.get(reason);
     if (own === undefined) {

@@ -5,13 +5,14 @@ import { createReadStream } from "node:fs";
 import process from "node:process";
 import type { Readable } from "node:stream";
 import type { EvtxEvent } from "../../src/decode/evtx/event.ts";
-import type { RuleEngine } from "../../src/engine/engine.ts";
+import type { EventEvaluator } from "../../src/engine/engine.ts";
 import type { DetectionResult } from "../../src/engine/result.ts";
 import type { LogEvent } from "../../src/event/event.ts";
 import { internField } from "../../src/event/field.ts";
 import { jsonText } from "../../src/event/json_text.ts";
 import { eventComputer, eventTimestamp } from "../../src/event/facts.ts";
 import { TIMESTAMP_FIELDS } from "../../src/event/timestamp.ts";
+import type { FieldObserver } from "../../src/schema/field_observer.ts";
 import { packingIn, readBlocks, readPackedBlocks, unpackBlocks } from "../../src/ingest/blocks.ts";
 import { EvtxDecoder } from "../../src/decode/evtx/decoder.ts";
 import type { EvtxProblem } from "../../src/decode/evtx/errors.ts";
@@ -27,7 +28,7 @@ import {
   TextReader,
   type TextSink,
 } from "../text_reader.ts";
-import { eventChannel, formatOf } from "./event_facts.ts";
+import { eventChannel, eventMessage, formatOf } from "./event_facts.ts";
 import {
   countComputer,
   countError,
@@ -53,11 +54,14 @@ interface EventPlace {
   readonly timestamp: string | undefined;
   readonly channel: string | undefined;
   readonly computer: string | undefined;
+  /** Of an event that is no JSON and no EVTX. */
+  readonly message?: string | undefined;
 }
 
 /** Scans units one after another with one engine. */
 export class UnitScanner {
-  readonly #engine: RuleEngine;
+  readonly #engine: EventEvaluator;
+  readonly #observer: FieldObserver | undefined;
   readonly #settings: ScanSettings;
   readonly #counts: ScanCounts;
   readonly #sorter: HitSorter;
@@ -68,11 +72,13 @@ export class UnitScanner {
   #latest = "";
 
   constructor(
-    engine: RuleEngine,
+    engine: EventEvaluator,
     settings: ScanSettings,
     counts: ScanCounts,
     sorter: HitSorter,
+    observer?: FieldObserver,
   ) {
+    this.#observer = observer;
     this.#engine = engine;
     this.#settings = settings;
     this.#reading = inputReading(settings.input);
@@ -159,7 +165,7 @@ export class UnitScanner {
     const time = event.timestampMs;
     countFormat(this.#counts, "evtx");
     if (!this.#evaluates(time)) return;
-    const results = this.#engine.evaluate(event);
+    const results = this.#evaluate(event, unit, `record ${event.recordId}`);
     if (results.length === 0) return;
     const place: EventPlace = {
       time: time + event.timestampRemainder / 10_000,
@@ -232,7 +238,7 @@ export class UnitScanner {
     countFormat(this.#counts, formatOf(event, place.text, form));
     if (!this.#timed) this.#noteTime(event);
     if (!this.#evaluates(this.#timed ? eventTimestamp(event, timeFields)[0] : undefined)) return;
-    const results = this.#engine.evaluate(event);
+    const results = this.#evaluate(event, unit, `line ${place.line}`);
     if (results.length === 0) return;
     const [when, timestamp] = eventTimestamp(event, timeFields);
     this.#hit(results, unit, place.offset, place.line, undefined, {
@@ -240,7 +246,18 @@ export class UnitScanner {
       timestamp,
       channel: eventChannel(event),
       computer: eventComputer(event),
+      message: eventMessage(event, place.text),
     });
+  }
+
+  #evaluate(event: LogEvent, unit: ScanUnit, at: string): readonly DetectionResult[] {
+    this.#observer?.observe(event);
+    const results = this.#engine.evaluate(event);
+    const refusal = this.#engine.lastRefusal;
+    if (refusal !== undefined) {
+      countError(this.#counts, "event refused", unit.file.path, at, refusal);
+    }
+    return results;
   }
 
   /**
@@ -299,7 +316,8 @@ export class UnitScanner {
     if (place.computer !== undefined) countComputer(counts, place.computer, results.length);
     const tail = `,"channel":${jsonText(place.channel ?? null)}` +
       `,"computer":${jsonText(place.computer ?? null)}` +
-      `,"timestamp":${jsonText(place.timestamp ?? null)}}}`;
+      `,"timestamp":${jsonText(place.timestamp ?? null)}` +
+      (place.message === undefined ? "}}" : `,"message":${jsonText(place.message)}}}`);
     const matched = this.#engine.lastMatched;
     for (const [at, result] of results.entries()) {
       const rule = matched[at]!;

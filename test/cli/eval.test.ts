@@ -193,6 +193,9 @@ const DEFAULTS: EvalOptions = {
   inputFormat: "auto",
   syslogStripBom: true,
   timestampField: [],
+  schemaRouting: false,
+  schemaPartitionRules: false,
+  observeFields: false,
 };
 
 test("runEval() writes a result before the next block of stdin comes", async () => {

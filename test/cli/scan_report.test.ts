@@ -53,6 +53,7 @@ function report(counts: ScanCounts, overrides: Partial<ScanReport> = {}): ScanRe
     outcome: {
       counts,
       applied: [true, true, false, true],
+      fields: [],
       interrupted: false,
       hits: () => {
         throw new Error("a report needs no hits");
