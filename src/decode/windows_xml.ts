@@ -78,7 +78,15 @@ class WindowsXmlEvent implements LogEvent {
   }
 }
 
-type Members = Map<string, Value>;
+type Members = Record<string, Value>;
+
+/** Sets an own member whatever its name is: `__proto__` comes from hostile events. */
+function setMember(members: Members, name: string, value: Value): void {
+  if (name === "__proto__") {
+    const member = { value, enumerable: true, configurable: true, writable: true };
+    Object.defineProperty(members, name, member);
+  } else members[name] = value;
+}
 
 /** Children of `System`, and attributes of these, that are numbers. */
 const NUMBERS: ReadonlySet<string> = new Set([
@@ -103,20 +111,24 @@ function textValue(name: string, text: string, inSystem: boolean): Value {
 /** The value of an element: null, a scalar, or an object of attributes, text and children. */
 function elementValue(element: XmlElement, inSystem: boolean): Value {
   const { name, children, text } = element;
-  const attributes = element.attributes.filter(([, value]) => value !== "");
   const own = text === "" ? undefined : textValue(name, text, inSystem);
-  if (attributes.length === 0 && children.length === 0) return own ?? null;
-  const members: Members = new Map();
-  if (attributes.length > 0) {
-    const values = attributes.map(([key, value]) =>
-      [key, textValue(key, value, inSystem)] as const
-    );
-    members.set("#attributes", Object.fromEntries(values));
-  }
-  if (own !== undefined) members.set("#text", own);
+  const attributes = attributeValues(element, inSystem);
+  if (attributes === undefined && children.length === 0) return own ?? null;
+  const members: Members = {};
+  if (attributes !== undefined) members["#attributes"] = attributes;
+  if (own !== undefined) members["#text"] = own;
   if (name === "EventData" || name === "UserData") addContainer(members, element);
   else addChildren(members, children, inSystem || name === "System");
-  return Object.fromEntries(members);
+  return members;
+}
+
+/** Empty ones do not count. */
+function attributeValues({ attributes }: XmlElement, inSystem: boolean): Members | undefined {
+  let values: Members | undefined;
+  for (const [name, text] of attributes) {
+    if (text !== "") setMember(values ??= {}, name, textValue(name, text, inSystem));
+  }
+  return values;
 }
 
 /** Children by name; the second and later ones of a name get `_1`, `_2`, … */
@@ -125,18 +137,20 @@ function addChildren(
   children: readonly XmlElement[],
   inSystem: boolean,
 ): void {
-  const seen = new Map<string, number>();
+  let seen: Map<string, number> | undefined;
   for (const child of children) {
-    const before = seen.get(child.name) ?? 0;
-    seen.set(child.name, before + 1);
-    const key = before === 0 ? child.name : `${child.name}_${before}`;
-    members.set(key, elementValue(child, inSystem));
+    let key = child.name;
+    if (Object.hasOwn(members, key)) {
+      const before = (seen ??= new Map()).get(child.name) ?? 1;
+      seen.set(child.name, before + 1);
+      key = `${child.name}_${before}`;
+    }
+    setMember(members, key, elementValue(child, inSystem));
   }
 }
 
-/** Children of `EventData` and `UserData`: `Data` by its `Name`, the others of them in one row. */
+/** Children of `EventData` and `UserData`: `Data` by its `Name`, those without one in a row. */
 function addContainer(members: Members, { children }: XmlElement): void {
-  const named = new Map<string, Value[]>();
   const row: Value[] = [];
   const others: XmlElement[] = [];
   for (const child of children) {
@@ -145,20 +159,28 @@ function addContainer(members: Members, { children }: XmlElement): void {
       continue;
     }
     const name = child.attributes.find(([key]) => key === "Name")?.[1] ?? "";
-    const value = dataValue(child);
-    if (name === "") row.push(value);
-    else if (named.has(name)) named.get(name)!.push(value);
-    else named.set(name, [value]);
+    if (name === "") row.push(dataValue(child));
+    else addData(members, name, dataValue(child));
   }
-  for (const [name, values] of named) members.set(name, values.length === 1 ? values[0]! : values);
-  if (row.length > 0) members.set("Data", { "#text": row.length === 1 ? row[0]! : row });
+  if (row.length > 0) addData(members, "Data", { "#text": row.length === 1 ? row[0]! : row });
   addChildren(members, others, false);
+}
+
+/** Sets a member; a second value under one name makes an array of both. */
+function addData(members: Members, name: string, value: Value): void {
+  if (!Object.hasOwn(members, name)) setMember(members, name, value);
+  else {
+    const earlier = members[name]!;
+    // Values of `Data` are texts or objects, so an array can only be one made here.
+    if (Array.isArray(earlier)) (earlier as Value[]).push(value);
+    else setMember(members, name, [earlier, value]);
+  }
 }
 
 function dataValue({ children, text }: XmlElement): Value {
   if (children.length === 0) return text;
-  const members: Members = new Map();
-  if (text !== "") members.set("#text", text);
+  const members: Members = {};
+  if (text !== "") members["#text"] = text;
   addChildren(members, children, false);
-  return Object.fromEntries(members);
+  return members;
 }

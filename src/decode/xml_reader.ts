@@ -81,6 +81,8 @@ export function readXml(text: string): XmlElement {
 const SLASH = 47;
 const QUESTION = 63;
 const EXCLAMATION = 33;
+const GREATER = 62;
+const NO_ATTRIBUTES: XmlElement["attributes"] = [];
 
 function addText(element: OpenElement, text: string): void {
   const { children, before } = element;
@@ -96,8 +98,11 @@ function readStart(
   NAME.lastIndex = tag + 1;
   const name = NAME.exec(text)?.[0];
   if (name === undefined) throw malformed("a tag without a name", tag);
-  const attributes: (readonly [string, string])[] = [];
   let at = NAME.lastIndex;
+  if (text.charCodeAt(at) === GREATER) {
+    return [{ name, attributes: NO_ATTRIBUTES, children: [], text: "", before: 0 }, at + 1, false];
+  }
+  const attributes: (readonly [string, string])[] = [];
   for (;;) {
     ATTRIBUTE.lastIndex = at;
     const match = ATTRIBUTE.exec(text);
@@ -116,12 +121,21 @@ function readStart(
 }
 
 function closeElement(text: string, tag: number, open: OpenElement[]): number {
+  const element = open.pop();
+  const end = element === undefined ? -1 : tag + 2 + element.name.length;
+  const isUsual = end >= 0 && text.charCodeAt(end) === GREATER &&
+    text.startsWith(element!.name, tag + 2);
+  const next = isUsual ? end + 1 : readEnd(text, tag, element);
+  if (element!.children.length > 0 && !NOT_BLANK.test(element!.text)) element!.text = "";
+  return next;
+}
+
+/** An end tag with blanks in it, or one that closes nothing. */
+function readEnd(text: string, tag: number, element: OpenElement | undefined): number {
   CLOSE_TAG.lastIndex = tag;
   const name = CLOSE_TAG.exec(text)?.[1];
   if (name === undefined) throw malformed("an end tag", tag);
-  const element = open.pop();
   if (element?.name !== name) throw malformed(`</${shown(name)}> closes nothing`, tag);
-  if (element.children.length > 0 && !NOT_BLANK.test(element.text)) element.text = "";
   return CLOSE_TAG.lastIndex;
 }
 
