@@ -58,7 +58,7 @@ function writeRule(format: BenchFormat, field: string | undefined): string {
   writeFileSync(
     path,
     "title: Marked\nid: 00000000-0000-4000-8000-00000000be4c\nstatus: test\nlevel: low\n" +
-      "logsource:\n  category: any\n" +
+      "logsource:\n  definition: any\n" +
       `detection:\n  selection:\n${selection}  condition: selection\n`,
   );
   return path;
