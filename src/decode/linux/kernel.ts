@@ -103,10 +103,11 @@ const PACKET_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["GID", ["GroupId"]],
 ]);
 
-const INTERFACE = /(?:^|[ :\]])IN=\S{0,64} OUT=\S{0,64} (?:.{0,400} )?SRC=/;
 const UFW = /^\[UFW ([A-Z ]{1,20})\]$/;
 /** A packet has some twenty words; names are not looked for behind that. */
 const MAX_WORDS = 64;
+/** Rules write up to 64 characters in front of a packet; an address of Ethernet takes 40. */
+const MAX_PREFIX = 128, MAX_HEAD = 512;
 
 /** A message of the kernel, and whether its form tells that it is Linux. */
 export function searchKernel(
@@ -119,10 +120,8 @@ export function searchKernel(
 }
 
 function packet(text: string): PatternMatch | undefined {
-  const head = text.slice(0, 1024);
-  const at = INTERFACE.exec(head);
-  if (at === null) return undefined;
-  const start = head.indexOf("IN=", at.index);
+  const start = packetStart(text);
+  if (start === undefined) return undefined;
   const fields: TextField[] = [];
   const rule = text.slice(0, start).trim();
   addField(fields, "RuleName", rule);
@@ -145,4 +144,16 @@ function packet(text: string): PatternMatch | undefined {
     from = end + 1;
   }
   return { pattern: PACKET, fields };
+}
+
+/** Where `IN=… OUT=… … SRC=…` begins, within what can stand in front of it. */
+function packetStart(text: string): number | undefined {
+  const head = text.length > MAX_HEAD ? text.slice(0, MAX_HEAD) : text;
+  const source = head.indexOf(" SRC=");
+  if (source < 0) return undefined;
+  const out = head.lastIndexOf(" OUT=", source);
+  const start = out < 0 ? -1 : head.lastIndexOf("IN=", out);
+  return start < 0 || start > MAX_PREFIX || head.slice(start, out).includes(" ")
+    ? undefined
+    : start;
 }

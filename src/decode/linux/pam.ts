@@ -97,23 +97,25 @@ export const PAM: PatternTable = {
 const search = patternSearch(PAM);
 const HEAD = /^(pam_\w{1,40})\(([^\s:()]{1,80}):(\w{1,20})\): */;
 
-/** Whether a message was written by a PAM module. */
-export function isPam(message: string): boolean {
-  return message.startsWith("pam_") && HEAD.test(message);
-}
-
-/** A message of a PAM module, with its head. */
-export function searchPam(message: string): PatternMatch | undefined {
-  const head = HEAD.exec(message);
+/**
+ * A message of a PAM module, with its head.
+ *
+ * @returns `undefined` if it is of no such module; what was found is `undefined` for a text that is not
+ *   known.
+ */
+export function searchPam(
+  message: string,
+): { readonly match: PatternMatch | undefined } | undefined {
+  const head = message.startsWith("pam_") ? HEAD.exec(message) : null;
   if (head === null) return undefined;
   const found = search(message.slice(head[0].length));
-  if (found === undefined) return undefined;
+  if (found === undefined) return { match: undefined };
   const fields: TextField[] = [];
   addField(fields, "PamModule", head[1]);
   addField(fields, "PamService", head[2]);
   addField(fields, "PamType", head[3]);
   fields.push(...found.fields);
-  return { pattern: found.pattern, fields };
+  return { match: { pattern: found.pattern, fields } };
 }
 
 /** A message without a head: older systems name the module with the program, `sshd(pam_unix)`. */

@@ -84,8 +84,9 @@ const HOST_NAMES: ReadonlyMap<string, string> = new Map([
 
 /** Adds a field unless it has no name or no text. */
 export function addField(fields: TextField[], name: string, text: string | undefined): void {
-  const trimmed = text?.trim();
-  if (name === "" || trimmed === undefined || trimmed === "") return;
+  if (name === "" || text === undefined) return;
+  const trimmed = text.trim();
+  if (trimmed === "") return;
   const hostName = HOST_NAMES.get(name);
   fields.push([hostName === undefined || ADDRESS.test(trimmed) ? name : hostName, trimmed]);
 }

@@ -6,7 +6,7 @@ import { ACCOUNT } from "./account.ts";
 import { CRON } from "./cron.ts";
 import { CLAMAV, FTPD, GUACD, NAMED, SYSTEMD, VSFTPD, XINETD } from "./daemon.ts";
 import { searchKernel } from "./kernel.ts";
-import { isPam, searchPam, searchPamText } from "./pam.ts";
+import { searchPam, searchPamText } from "./pam.ts";
 import { type PatternMatch, patternSearch, type PatternTable } from "./pattern.ts";
 import { DOAS, LOGIN, LOGIND, PKEXEC, POLKIT, SU } from "./session.ts";
 import { searchSshd } from "./sshd.ts";
@@ -17,12 +17,12 @@ export interface SearchResult {
   /** `undefined` if the text is none of those that are known. */
   readonly match: PatternMatch | undefined;
   readonly logsource: ImpliedLogsource;
+  /** Of a program that starts commands of others: the path it has on most systems. */
+  readonly image?: string | undefined;
 }
 
 /** One program, by whatever names it logs. */
-export interface Program {
-  /** Where it starts commands of others: the path it has on most systems. */
-  readonly image?: string;
+interface Program {
   /** Finds what a message is; what PAM modules write has been tried before. */
   search(message: string): SearchResult;
   /** What a message that a PAM module wrote tells. */
@@ -60,6 +60,7 @@ function logsourceOf(
 }
 
 function program(services: readonly string[], options: ProgramOptions = {}): Program {
+  const { search, image } = options;
   const plain = logsourceOf(LINUX, services, undefined);
   const byCategory = new Map<string, ImpliedLogsource>();
   const withCategory = (category: string): ImpliedLogsource => {
@@ -70,12 +71,11 @@ function program(services: readonly string[], options: ProgramOptions = {}): Pro
     return logsource;
   };
   return {
-    ...(options.image === undefined ? {} : { image: options.image }),
     pamLogsource: logsourceOf(LINUX, [...services, "auth"], undefined),
     search(message) {
-      const match = options.search?.(message);
+      const match = search?.(message);
       const category = match?.pattern.category;
-      return { match, logsource: category === undefined ? plain : withCategory(category) };
+      return { match, logsource: category === undefined ? plain : withCategory(category), image };
     },
   };
 }
@@ -197,22 +197,16 @@ function programOf(name: string): Program | undefined {
 /** `sshd(pam_unix)`, as systems before 2007 named the module. */
 const WITH_MODULE = /^([^()]{1,48})\((pam_\w{1,40})\)$/;
 
-/** What is known of a message, and the program that wrote it. */
-export function searchMessage(
-  name: string,
-  message: string,
-): SearchResult & { readonly image?: string } | undefined {
+/** @returns `undefined` for a program that is not known. */
+export function searchMessage(name: string, message: string): SearchResult | undefined {
   const known = programOf(name);
-  if (isPam(message)) {
-    return { match: searchPam(message), logsource: (known ?? UNKNOWN).pamLogsource };
+  const pam = searchPam(message);
+  if (pam !== undefined) {
+    return { match: pam.match, logsource: (known ?? UNKNOWN).pamLogsource };
   }
-  if (known !== undefined) return { ...known.search(message), ...imageOf(known) };
+  if (known !== undefined) return known.search(message);
   const module = name.endsWith(")") ? WITH_MODULE.exec(name) : null;
   if (module === null) return undefined;
-  const program = programOf(module[1]!) ?? UNKNOWN;
-  return { match: searchPamText(message), logsource: program.pamLogsource };
-}
-
-function imageOf({ image }: Program): { readonly image?: string } {
-  return image === undefined ? {} : { image };
+  const { pamLogsource } = programOf(module[1]!) ?? UNKNOWN;
+  return { match: searchPamText(message), logsource: pamLogsource };
 }
