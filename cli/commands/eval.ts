@@ -113,6 +113,7 @@ export async function runEval(
   stdin?: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
 ): Promise<ExitCode> {
   const sources = ruleSources(options);
+  const reading = inputReading(inputSettings(options));
   const paint = painter(useColor(options.color, { ...io, outIsTerminal: io.errIsTerminal }));
   const collection = await loadSources(sources);
   for (const name of unknownRules(collection.rules, options.rule)) {
@@ -134,7 +135,6 @@ export async function runEval(
   }
 
   const input = eventInput(options.event);
-  const reading = inputReading(inputSettings(options));
   const routing = schemaRouting(options);
   for (const warning of routing.warnings) io.err(`warning: ${warning}`);
   const observer = fieldObserver(options);
@@ -263,7 +263,6 @@ class Evaluation implements EventSink {
   }
 
   summary(input: EventInput): string {
-    if (input.kind === "inline" && this.events === 1 && this.matches === 0) return "No matches.";
     const noun = this.#isEvtx ? "EVTX record" : "event";
     const { evtx, unparseable, filter } = this.#problems;
     const { unknown, dropped, errors } = this.#routing;
@@ -276,6 +275,8 @@ class Evaluation implements EventSink {
       ...(errors === 0 ? [] : [`${count(errors)} refused`]),
       ...(replaced === 0 ? [] : [`${plural(replaced, "line")} not UTF-8`]),
     ].map((text) => `, ${text}`).join("");
+    const isOne = input.kind === "inline" && this.events === 1 && skipped === "";
+    if (isOne && this.matches === 0) return "No matches.";
     const matches = `${count(this.matches)} ${this.matches === 1 ? "match" : "matches"}`;
     return `Processed ${plural(this.events, noun)}, ${matches}${skipped}.`;
   }

@@ -7,6 +7,7 @@ import { Explainer, type RuleExplanation } from "../../src/engine/explain.ts";
 import { compareWays, type NearMiss, nearMiss } from "../../src/engine/near_miss.ts";
 import type { StaticLogsource } from "../../src/engine/logsource.ts";
 import type { LogEvent } from "../../src/event/event.ts";
+import { JsonEvent } from "../../src/decode/json.ts";
 import { jsonText, prettyJsonText } from "../../src/event/json_text.ts";
 import type { DetectionRule, RuleCollection } from "../../src/sigma/rule.ts";
 import { RuleNames } from "../../src/sigma/references.ts";
@@ -19,7 +20,12 @@ import {
   type EventSink,
   readEvents,
 } from "../read_events.ts";
-import { explanationLines, logsourceText, nearMissLines } from "../render/explanation.ts";
+import {
+  explanationLines,
+  fieldLines,
+  logsourceText,
+  nearMissLines,
+} from "../render/explanation.ts";
 import { count, type Paint, painter, plural, safeText } from "../render/text.ts";
 import { notLoadedLines, rulesNotLoaded } from "../scan/report.ts";
 import { loadSources, selectRules } from "../scan/select_rules.ts";
@@ -195,6 +201,12 @@ interface Shown {
   readonly near?: NearMiss;
 }
 
+interface Near extends Shown, Explained {
+  readonly near: NearMiss;
+  /** Of the event, as lines. */
+  readonly fields: readonly string[];
+}
+
 interface Explained {
   readonly rule: DetectionRule;
   readonly explanation: RuleExplanation;
@@ -213,7 +225,8 @@ class Explanations implements EventSink {
   /** How many of the nearest misses are kept; 0 without `--why-not`. */
   readonly #keep: number;
   readonly #json: Shown[] = [];
-  readonly #nearest: (Shown & Explained & { readonly near: NearMiss })[] = [];
+  readonly #nearest: Near[] = [];
+  readonly #isFiltered: boolean;
   #explained = 0;
   #matches = 0;
   #more = false;
@@ -231,6 +244,7 @@ class Explanations implements EventSink {
     this.#io = io;
     this.#paint = paint;
     this.#explainer = new Explainer(options);
+    this.#isFiltered = options.jq !== undefined || options.jsonpath !== undefined;
     this.#keep = options.whyNot === true ? DEFAULT_NEAREST : options.whyNot ?? 0;
   }
 
@@ -249,8 +263,8 @@ class Explanations implements EventSink {
       explanation: this.#explainer.explain(rule),
     }));
     this.#matches += explained.filter(({ explanation }) => explanation.matched).length;
-    if (this.#keep > 0) this.#rank(explained, place, this.#keep);
-    else this.#show(explained.map(({ explanation }) => explanation), place);
+    if (this.#keep > 0) this.#rank(explained, event, place, this.#keep);
+    else this.#show(explained.map(({ explanation }) => explanation), event, place);
     if (record !== undefined) this.#stop = true;
   }
 
@@ -282,7 +296,8 @@ class Explanations implements EventSink {
   }
 
   /** Keeps the nearest of what did not match: of each rule one event, of a single rule several. */
-  #rank(explained: readonly Explained[], place: EventPlace, keep: number): void {
+  #rank(explained: readonly Explained[], event: LogEvent, place: EventPlace, keep: number): void {
+    let fields: readonly string[] | undefined;
     for (const { rule, explanation } of explained) {
       if (explanation.matched) continue;
       const near = nearMiss(explanation);
@@ -298,12 +313,18 @@ class Explanations implements EventSink {
       // Behind those that are as near: the first event and the first rule stay first.
       const behind = this.#nearest.findIndex((other) => compareWays(near, other.near) < 0);
       const at = behind < 0 ? this.#nearest.length : behind;
-      this.#nearest.splice(at, 0, { rule, place, explanation, near });
+      this.#nearest.splice(at, 0, {
+        rule,
+        place,
+        explanation,
+        near,
+        fields: fields ??= this.#fields(event, place),
+      });
       if (this.#nearest.length > keep) this.#nearest.pop();
     }
   }
 
-  #show(explanations: readonly RuleExplanation[], place: EventPlace): void {
+  #show(explanations: readonly RuleExplanation[], event: LogEvent, place: EventPlace): void {
     const { all, rule, outputFormat } = this.#options;
     const shown = all || rule.length > 0 || this.#rules.length <= FEW_RULES
       ? explanations
@@ -313,9 +334,16 @@ class Explanations implements EventSink {
       for (const explanation of shown) this.#json.push({ place, explanation });
       return;
     }
-    const lines = [this.#heading(place, explanations[0]!)];
+    const lines = [this.#heading(place, explanations[0]!), ...this.#fields(event, place)];
     for (const explanation of shown) lines.push("", ...explanationLines(explanation, this.#paint));
     this.#io.out(`${this.events > 1 ? "\n" : ""}${lines.join("\n")}\n`);
+  }
+
+  /** What a line was decoded to: not what was given. */
+  #fields(event: LogEvent, { text }: EventPlace): readonly string[] {
+    const isGiven = text === undefined ||
+      (event instanceof JsonEvent && !this.#isFiltered && /^\s*[{[]/.test(text));
+    return isGiven ? [] : fieldLines(event.toValue(), this.#paint);
   }
 
   #heading(place: EventPlace, { logsource }: RuleExplanation): string {
@@ -363,7 +391,9 @@ class Explanations implements EventSink {
       return (this.events > 1 ? [this.#heading(place, explanation), ...lines] : lines).join("\n");
     });
     const first = this.#nearest[0]!;
-    const heading = this.events > 1 ? [] : [this.#heading(first.place, first.explanation)];
+    const heading = this.events > 1
+      ? []
+      : [[this.#heading(first.place, first.explanation), ...first.fields].join("\n")];
     this.#io.out(`${[...heading, ...blocks].join("\n\n")}\n`);
   }
 

@@ -5,7 +5,8 @@
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { FilterError } from "../../src/decode/filter/errors.ts";
-import type { EventFilter, FilterSettings } from "../../src/decode/filter/types.ts";
+import { compileFilter } from "../../src/decode/filter/compile.ts";
+import type { FilterSettings } from "../../src/decode/filter/types.ts";
 import { LINE_FORMATS, type LineFormat } from "../../src/decode/parse_line.ts";
 import { type Field, internField } from "../../src/event/field.ts";
 import { parseTimeZone, type TimeZone, TimeZoneError } from "../../src/event/zone.ts";
@@ -39,11 +40,6 @@ export interface InputReading {
   /** Where the time of an event is looked for, before the built-in fields. */
   readonly timeFields: readonly Field[];
 }
-
-// Until src/decode/filter has one.
-const compileFilter = (_settings: FilterSettings): EventFilter => {
-  throw new UsageError("--jq and --jsonpath are not there yet");
-};
 
 /** Adds the options of `InputFlags`. */
 export function addInputOptions(command: Command): Command {

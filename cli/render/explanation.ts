@@ -11,12 +11,15 @@ import type {
 } from "../../src/engine/explain.ts";
 import type { Blocker, NearMiss } from "../../src/engine/near_miss.ts";
 import { jsonText } from "../../src/event/json_text.ts";
-import type { Value } from "../../src/event/value.ts";
-import { fit, LEVEL_STYLES, type Paint, safeText } from "./text.ts";
+import { isObject, type Value } from "../../src/event/value.ts";
+import { fit, LEVEL_STYLES, pad, type Paint, plural, safeText, textWidth } from "./text.ts";
 
 /** A value of the event longer than this is cut, in characters. */
 const MAX_ACTUAL = 80;
 const MAX_PATTERN = 60;
+/** Of the fields that a line was decoded to: how many, and how long their values, in columns. */
+const MAX_FIELDS = 40;
+const MAX_FIELD = 200;
 /** Patterns of a list that a line names. */
 const MAX_LISTED = 3;
 
@@ -78,6 +81,20 @@ export function nearMissLines(
     paint(distance, "yellow"),
     ...tree.lines,
   ];
+}
+
+/** Fields of an event, one a line; those that are objects with all that is in them. */
+export function fieldLines(value: Value, paint: Paint): string[] {
+  if (!isObject(value)) return [`  ${paint(fit(safeText(jsonText(value)), MAX_FIELD), "dim")}`];
+  const fields = Object.entries(value);
+  const shown = fields.slice(0, MAX_FIELDS);
+  const width = Math.max(0, ...shown.map(([name]) => textWidth(safeText(name))));
+  const lines = shown.map(([name, one]) => {
+    const text = typeof one === "string" ? one : jsonText(one);
+    return `  ${paint(pad(safeText(name), width), "cyan")}  ${fit(safeText(text), MAX_FIELD)}`;
+  });
+  const more = fields.length - shown.length;
+  return more > 0 ? [...lines, `  … and ${plural(more, "more field")}`] : lines;
 }
 
 /** Which logsource an event was given. */

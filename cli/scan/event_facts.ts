@@ -30,7 +30,7 @@ const MESSAGE_FIELDS = ["message", RAW_FIELD].map(internField);
 
 /** What a line says, for people; `undefined` for JSON, whose fields say it. */
 export function eventMessage(event: LogEvent, line: string): string | undefined {
-  if (event instanceof JsonEvent) return undefined;
+  if (event instanceof JsonEvent || isJsonText(line)) return undefined;
   for (const field of MESSAGE_FIELDS) {
     const text = event.get(field);
     if (typeof text === "string" && text !== "") return text.slice(0, MAX_MESSAGE);
@@ -42,17 +42,25 @@ export function eventMessage(event: LogEvent, line: string): string | undefined 
 export function formatOf(event: LogEvent, line: string, form: TextForm): string {
   if (form.kind === "json") return "json";
   if (form.format !== "auto") return form.format;
-  const start = line.charCodeAt(line.charCodeAt(0) === BOM ? 1 : 0);
-  if (event instanceof JsonEvent && (start === OPEN_BRACE || form.expectsJson)) return "json";
-  if (event instanceof PlainEvent) return "plain";
+  const isText = event instanceof PlainEvent;
+  if (isJsonText(line)) return isText ? "plain" : "json";
+  if (isText) return "plain";
   if (isCef(line)) return "cef";
   if (isLeef(line)) return "leef";
   if (isAudit(line)) return "auditd";
-  if (start === LESS_THAN) return /^\s*<\d/.test(line) ? "syslog" : "xml";
-  if (event instanceof JsonEvent) return /^\s*[{[]/.test(line) ? "json" : "syslog";
+  if (XML_START.test(line)) return "xml";
+  if (SYSLOG_START.test(line)) return "syslog";
   return event instanceof SyslogEvent || event instanceof EnvelopedEvent ? "syslog" : "logfmt";
 }
 
-const BOM = 0xfeff;
+function isJsonText(line: string): boolean {
+  const start = line.charCodeAt(0);
+  return start === OPEN_BRACE || start === OPEN_BRACKET || JSON_START.test(line);
+}
+
 const OPEN_BRACE = 123;
-const LESS_THAN = 60;
+const OPEN_BRACKET = 91;
+const JSON_START = /^\s+[{[]/;
+const XML_START = /^\s*<[A-Za-z?!]/;
+/** What a filter has made of the line is told by the line alone. */
+const SYSLOG_START = /^\s*(?:<\d|[A-Z][a-z]{2} +\d|\d{4}-\d\d-\d\dT)/;
