@@ -144,6 +144,30 @@ function* hostileMessages(): Generator<[string, ...(readonly [string, string])[]
   }
 }
 
+const PART = 1 << 16;
+/** A hundred times what the slowest takes; quadratic work on 64 KiB takes seconds. */
+const MAX_MS = 1000;
+
+test("openMessage() finds no part of a message that is slow when it is repeated", () => {
+  for (const { program, message } of LINUX_SAMPLES) {
+    const words = message.split(/(?<=[ :;[\]()='",])/);
+    for (let at = 0; at < words.length; at++) {
+      for (const length of [1, 2, 4]) {
+        const part = words.slice(at, at + length).join("");
+        const text = words.slice(0, at).join("") + part.repeat(Math.ceil(PART / part.length)) +
+          "\n";
+        const elapsed = (): number => {
+          const start = performance.now();
+          openMessage(program, text);
+          return performance.now() - start;
+        };
+        // Whoever else is at work on the machine is not so twice.
+        assert.ok(elapsed() < MAX_MS || elapsed() < MAX_MS, `${program}: ${part} in ${message}`);
+      }
+    }
+  }
+});
+
 test("openMessage() is documented", () => {
   const path = fileURLToPath(new URL("../../docs/linux.md", import.meta.url));
   assert.ok(existsSync(path));
