@@ -13,12 +13,12 @@ const PART = /^a(\d{1,9})\[(\d{1,9})\]$/;
 
 /** The arguments by name (`a0`, …), in their order. */
 export function joinArguments(records: readonly AuditRecord[]): ReadonlyMap<string, string> {
-  const args: { readonly number: number; readonly text: string }[] = [];
+  const args: { readonly number: number; readonly name: string; readonly text: string }[] = [];
   const parts = new Map<number, string[]>();
   let isSorted = true;
-  const push = (number: number, text: string) => {
+  const push = (number: number, name: string, text: string) => {
     if (args.length > 0 && args[args.length - 1]!.number > number) isSorted = false;
-    args.push({ number, text });
+    args.push({ number, name, text });
   };
   for (const { type, fields } of records) {
     if (type !== "EXECVE") continue;
@@ -26,7 +26,7 @@ export function joinArguments(records: readonly AuditRecord[]): ReadonlyMap<stri
       if (name.charCodeAt(0) !== 0x61) continue;
       const whole = WHOLE.exec(name);
       if (whole !== null) {
-        push(Number(whole[1]), text);
+        push(Number(whole[1]), name, text);
         continue;
       }
       const part = PART.exec(name);
@@ -37,9 +37,9 @@ export function joinArguments(records: readonly AuditRecord[]): ReadonlyMap<stri
       else known.push(text);
     }
   }
-  for (const [number, pieces] of parts) push(number, joinPieces(pieces));
+  for (const [number, pieces] of parts) push(number, `a${number}`, joinPieces(pieces));
   if (!isSorted) args.sort((a, b) => a.number - b.number);
-  return new Map(args.map(({ number, text }) => [`a${number}`, text]));
+  return new Map(args.map(({ name, text }) => [name, text]));
 }
 
 /** @param pieces Texts in quotes, or hex. */

@@ -41,6 +41,8 @@ const O_TRUNC = 0x200;
 const CURRENT_DIRECTORY = /^(?:f{8})?ffffff9c$/;
 /** A connection that is on its way: `EINPROGRESS`, by number or by name. */
 const IN_PROGRESS: ReadonlySet<string> = new Set(["-115", "EINPROGRESS"]);
+/** Paths of an event that are looked at; the kernel reports tens. */
+const MAX_PATHS = 1000;
 /** `PATH_MAX` of Linux; a working directory is no longer. */
 const MAX_PATH = 4096;
 /** What stands where there is no value. */
@@ -162,25 +164,27 @@ function pathsOf(
     return descriptor !== undefined && !CURRENT_DIRECTORY.test(descriptor);
   });
   const isUsable = cwd !== undefined && cwd.startsWith("/") && cwd.length <= MAX_PATH;
-  const base = isUsable && !isElsewhere ? cwd : undefined;
+  const base = isUsable && !isElsewhere ? resolvePath("", cwd) : undefined;
   const paths: Path[] = [];
   for (const { type, fields } of records) {
     const name = type === "PATH" ? fields.get("name") : undefined;
     if (name === undefined || NOTHING.has(name)) continue;
+    if (paths.length === MAX_PATHS) break;
     const isAbsolute = name.startsWith("/") || base === undefined;
     const full = isAbsolute ? name : resolvePath(base, name);
-    paths.push({ name: full, nametype: fields.get("nametype") });
+    paths.push({ name: full === "" ? "/" : full, nametype: fields.get("nametype") });
   }
   return paths;
 }
 
-function resolvePath(cwd: string, name: string): string {
-  const parts: string[] = [];
-  for (const part of `${cwd}/${name}`.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
+/** @param base An absolute path without `.` and `..`; empty for the root. */
+function resolvePath(base: string, name: string): string {
+  let path = base;
+  for (const part of name.split("/")) {
+    if (part === "..") path = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    else if (part !== "" && part !== ".") path += `/${part}`;
   }
-  return `/${parts.join("/")}`;
+  return path;
 }
 
 /** Where a name that rules ask for is found in records, in the order in which they are tried. */
