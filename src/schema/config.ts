@@ -226,14 +226,20 @@ class Reader implements PredicatePlace {
     if (isUnset(node)) return undefined;
     const custom: Record<string, string> = {};
     const told: { product?: string; service?: string; category?: string } = {};
+    // A blank value says nothing.
+    const nameIn = (value: Node | null, key: string): string | undefined => {
+      const text = isUnset(value) ? "" : scalarSource(value);
+      if (text === undefined) return this.fail(value, `'${key}' must be a text`);
+      return text.trim().toLowerCase() || undefined;
+    };
     for (const [key, value] of this.#entries(node, "logsource")) {
       if (key === "product" || key === "service" || key === "category") {
-        const text = isUnset(value) ? "" : this.#text(value, key, value)?.trim().toLowerCase();
-        if (text !== undefined && text !== "") told[key] = text;
+        const name = nameIn(value, key);
+        if (name !== undefined) told[key] = name;
       } else if (key === "custom") {
-        for (const [name, one] of this.#entries(value, "custom")) {
-          const text = this.#text(one, name, one)?.trim().toLowerCase();
-          if (text !== undefined && text !== "") custom[name] = text;
+        for (const [dimension, one] of this.#entries(value, "custom")) {
+          const name = nameIn(one, dimension);
+          if (name !== undefined) custom[dimension] = name;
         }
       } else {
         this.#warnings.push({

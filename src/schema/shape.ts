@@ -29,9 +29,13 @@ export class ShapeReader {
     });
     let keys = this.#byOrder.get(order);
     if (keys !== undefined) return keys;
-    const names = new Set(order.split(SEPARATOR).slice(0, -1));
+    const names = new Set<string>();
+    someLeafName(event, (name) => {
+      if (!ADDED_FIELDS.has(name)) names.add(name);
+      return false;
+    });
     const sorted = [...names].sort().slice(0, MAX_SHAPE_KEYS);
-    const set = sorted.join(SEPARATOR);
+    const set = shapeText(sorted);
     if (this.#byOrder.size >= MAX_ORDERS) {
       this.#byOrder.clear();
       this.#bySet.clear();
@@ -45,5 +49,5 @@ export class ShapeReader {
 
 /** A text that is equal for equal shapes. */
 export function shapeText(keys: ShapeKeys): string {
-  return keys.join(SEPARATOR);
+  return JSON.stringify(keys);
 }
