@@ -54,6 +54,9 @@ export function syslogEvent(message: SyslogMessage): LogEvent {
   if (payload !== undefined) return payload;
   const { appname } = message;
   const opened = appname === undefined ? undefined : openMessage(appname, message.message);
-  if (opened !== undefined) return new SyslogEvent(message, opened);
-  return openPairs(message) ?? new SyslogEvent(message);
+  // Of some programs no more is known than what kind of log theirs is.
+  const pairs = opened === undefined || opened.fields.length === 0
+    ? openPairs(message, opened?.logsource)
+    : undefined;
+  return pairs ?? new SyslogEvent(message, opened);
 }

@@ -18,7 +18,7 @@ const OPTIONS = { nowMs: Date.UTC(2026, 10, 23) };
 /** Formats that do not take every line. */
 const STRICT: ReadonlySet<LineFormat> = new Set(["json", "cef", "leef", "auditd"]);
 
-type Kind = "json" | "flat" | "enveloped" | "plain" | "blank" | "error";
+type Kind = "json" | "flat" | "enveloped" | "other" | "plain" | "blank" | "error";
 
 function kindOf(line: string, format: LineFormat): Kind {
   let event: LogEvent | undefined;
@@ -33,8 +33,7 @@ function kindOf(line: string, format: LineFormat): Kind {
   if (event instanceof EnvelopedEvent) return "enveloped";
   if (event instanceof JsonEvent) return "json";
   if (event instanceof FlatEvent) return "flat";
-  assert.ok(event instanceof PlainEvent);
-  return "plain";
+  return event instanceof PlainEvent ? "plain" : "other";
 }
 
 // inputs.md, section 3 and 19; the rows of Picket where they differ from the reference's.
@@ -50,6 +49,24 @@ const KINDS: readonly (readonly [format: LineFormat, line: string, expected: Kin
   ["auto", `${BOM}{"a":1}`, "json"], // 9, Picket
   ["auto", '"x"', "plain"], // section 3: a scalar is plain
   ["auto", "42", "plain"],
+  // 20.5, in the order of Picket.
+  ["auto", " CEF:0|a|b|c|d|e|1|", "flat"],
+  ["auto", "CEF:0|a|b", "plain"],
+  ["auto", "LEEF:1.0|a|b|c|d|x=1", "flat"],
+  ["auto", "<Event xmlns='x'><System><EventID>1</EventID></System></Event>", "other"],
+  ["auto", "<Event xmlns='x'><System>", "plain"],
+  ["auto", "type=USER_LOGIN msg=audit(1364481363.243:24287): pid=1", "other"],
+  ["auto", "type=USER_LOGIN msg=audit(", "plain"],
+  ["auto", "node=a type=USER_LOGIN msg=audit(1364481363.243:24287): pid=1", "other"],
+  ["auto", "level=info a=b c=d", "flat"],
+  ["auto", "tag=info a=b c=d", "flat"],
+  ["auto", "node=info a=b c=d", "flat"],
+  ["auto", "Count=1 a=b c=d", "flat"],
+  ["auto", "level=info a=b and more than some other words", "plain"],
+  ["auto", "{a=1 b=2 c=3}", "plain"],
+  ["auto", "[12.5] a message]", "plain"],
+  ["auto", "  Dec 28 16:49:07 h nginx: GET", "flat"],
+  ["auto", "<13>Dec 28 16:49:07 h CEF:0|a|b|c|d|e|1|", "enveloped"],
   ["auto", "<Event xmlns='x'>", "plain"],
   ["auto", "<999>Oct 11 22:14:15 h a: m", "plain"], // 6.6
   // A file without <PRI>: Picket takes it for syslog if it names a program.

@@ -3,7 +3,7 @@
  *
  * @see inputs.md, sections 6.5 and 20.5
  */
-import type { LogEvent } from "../../event/event.ts";
+import type { ImpliedLogsource, LogEvent } from "../../event/event.ts";
 import { isObject, type Value } from "../../event/value.ts";
 import { decodeAudit, isAudit } from "../auditd/event.ts";
 import { decodeCef, isCef } from "../cef.ts";
@@ -50,15 +50,22 @@ function openKernelAudit(message: SyslogMessage): LogEvent | undefined {
   return enveloped(message, `type=${start[1]} msg=audit(${rest}`, decodeAudit);
 }
 
-/** The event of a message that is `key=value` pairs and hardly anything else. */
-export function openPairs(message: SyslogMessage): LogEvent | undefined {
+/**
+ * The event of a message that is `key=value` pairs and hardly anything else.
+ *
+ * @param logsource What the program that wrote it tells.
+ */
+export function openPairs(
+  message: SyslogMessage,
+  logsource?: ImpliedLogsource,
+): LogEvent | undefined {
   const text = message.message;
   const first = text.indexOf("=");
   if (first < 1 || text.indexOf("=", first + 1) < 0) return undefined;
   const pairs = certainLogfmt(text, MIN_LOGFMT_PAIRS);
   return pairs === undefined
     ? undefined
-    : new EnvelopedEvent(new FlatEvent(pairs), envelopeFields(message));
+    : new EnvelopedEvent(new FlatEvent(pairs, [], logsource), envelopeFields(message));
 }
 
 function enveloped(

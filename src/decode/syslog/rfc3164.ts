@@ -32,18 +32,28 @@ const OPEN_BRACE = 123;
 
 /** What stands where host and program would: syslogd itself speaks. */
 const REPEATED = /(?:--- )?last message repeated \d+ times?(?: ---)?$/y;
-/** `%ASA-6-302013`, `%SYS-SW1-5-CONFIG_I` */
-const CISCO_TAG = /%[A-Z][A-Z0-9_]*(?:-[A-Z0-9_]+)*-[0-7]-[A-Z0-9_]+(?=:)/y;
+/** `%ASA-6-302013`, `%SYS-SW1-5-CONFIG_I`; bounded, since its parts can be told apart in many ways. */
+const CISCO_TAG = /%[A-Z][A-Z0-9_]{0,31}(?:-[A-Z0-9_]{1,32}){0,4}-[0-7]-[A-Z0-9_]{1,64}(?=:)/y;
 /**
  * What Cisco puts before the time: a sequence number, perhaps the host's name, and a mark of a clock
  * that is not synchronised.
  */
-const CISCO_START = /(?:\d+: +)?(?:([\w.-]{1,255}): +(?=[*.]|[A-Z][a-z]{2} ))?[*.]?(?=[A-Z\d])/y;
+const CISCO_START = /:?(?:\d+: +)?(?:([\w.-]{1,255}): +(?=[*.]|[A-Z][a-z]{2} ))?[*.]?(?=[A-Z\d])/y;
 /** Payloads that a tag must not be made of. */
 const PAYLOAD = /(?:CEF|LEEF): ?\d+(?:\.\d)?\|/y;
-const IPV6_HOST = /\[[\da-f.]*:[\da-f:.]+\](?= )/iy;
+/** What firewalls write straight behind `<PRI>`. */
+const TIMELESS = /(?:CEF|LEEF): ?\d+(?:\.\d)?\||\{\s*["}]|[A-Za-z_][\w.-]*=/y;
+/** What stands behind the times of many logs, where syslog has its host. */
+const LEVEL =
+  /^\[?(?:trace|debug|info|notice|warn(?:ing)?|err(?:or)?|crit(?:ical)?|fatal|severe|emerg|alert)\]?$/i;
+/** Those that begin otherwise than names do. */
+const IPV6_HOST = /(?:::[\da-f:.]*|\[[\da-f.]*:[\da-f:.]+\])(?=:? )/iy;
 /** Programs such as login call themselves `-- root`. */
 const DASHED_TAG = /^-- \S+\[\d+\]: /;
+
+const CISCO_MESSAGE = ": %";
+/** A sequence number, the longest name of a host, and a time. */
+const MAX_CISCO_START = 320;
 
 /** Host and program, and where the rest begins. */
 interface Names {
@@ -69,18 +79,21 @@ export function parseRfc3164(
 ): SyslogBody | undefined {
   const at = skipSpaces(text, start);
   const time = readLineTime(text, at, hasPri, times);
+  const behind = hasPri ? text.indexOf(CISCO_MESSAGE, at) : -1;
+  const cisco = behind < 0 || behind - at > MAX_CISCO_START
+    ? undefined
+    : readCiscoStart(text, at, times);
+  if (cisco !== undefined) {
+    const names = { hostname: cisco.hostname, tag: undefined, isEnded: true, end: cisco.time.end };
+    return body(text, rfc3339(cisco.time), names, false, isStripped);
+  }
   if (time !== undefined) {
     const end = text.charCodeAt(time.end) === COLON ? time.end + 1 : time.end;
     const isIso = text.charCodeAt(at + 4) === DASH;
     return body(text, rfc3339(time), readNames(text, end, times), isIso, isStripped);
   }
   if (!hasPri) return undefined;
-  const cisco = readCiscoStart(text, at, times);
-  if (cisco !== undefined) {
-    const names = { hostname: cisco.hostname, tag: undefined, isEnded: true, end: cisco.time.end };
-    return body(text, rfc3339(cisco.time), names, false, isStripped);
-  }
-  if (!isAt(PAYLOAD, text, at) && !isAt(CISCO_TAG, text, at)) return undefined;
+  if (!isAt(TIMELESS, text, at) && !isAt(CISCO_TAG, text, at)) return undefined;
   const names = { hostname: undefined, tag: undefined, isEnded: false, end: at };
   return body(text, undefined, names, false, isStripped);
 }
@@ -127,7 +140,7 @@ function readCiscoStart(
 /** One blank stands before each name; a second one means that the name is missing. */
 function readNames(text: string, start: number, times: TimestampOptions): Names {
   const hostAt = start + 1;
-  if (!isName(text, start) || (text.charCodeAt(hostAt) === OPEN_BRACKET && !isIpv6(text, hostAt))) {
+  if (!isHost(text, start)) {
     return { hostname: undefined, tag: undefined, isEnded: false, end: start };
   }
   const wordAt = wordEnd(text, hostAt);
@@ -138,33 +151,32 @@ function readNames(text: string, start: number, times: TimestampOptions): Names 
   const isEnded = text.charCodeAt(wordAt - 1) === COLON;
   const hostEnd = isEnded ? wordAt - 1 : wordAt;
   const hostname = text.slice(hostAt, hostEnd);
-  if (isEnded || !isName(text, hostEnd) || text.charCodeAt(hostEnd + 1) === OPEN_BRACKET) {
+  if (isEnded || !isName(text, hostEnd)) {
     return isTag(hostname)
       ? { hostname: undefined, tag: hostname, isEnded, end: hostEnd }
       : { hostname, tag: undefined, isEnded, end: hostEnd };
   }
   const tagEnd = endOfTag(text, hostEnd + 1);
+  const tag = text.slice(hostEnd + 1, tagEnd);
+  // Firewalls begin with `date=2024-01-15 time=…`.
+  if (tag.includes("=")) return { hostname, tag: undefined, isEnded: false, end: hostEnd };
   if (isDigit(text.charCodeAt(hostEnd + 1))) {
     const relayed = readCiscoStart(text, hostEnd + 1, times);
     if (relayed !== undefined) {
       return { hostname, tag: undefined, isEnded: true, end: relayed.time.end };
     }
   }
-  return {
-    hostname,
-    tag: text.slice(hostEnd + 1, tagEnd),
-    isEnded: text.charCodeAt(tagEnd) === COLON,
-    end: tagEnd,
-  };
+  return { hostname, tag, isEnded: text.charCodeAt(tagEnd) === COLON, end: tagEnd };
 }
 
-/** Whether the one blank at `at` is followed by what may be a name. */
+/** Whether the one blank at `at` is followed by what may be a tag. */
 function isName(text: string, at: number): boolean {
   if (text.charCodeAt(at) !== BLANK) return false;
   const code = text.charCodeAt(at + 1);
   switch (code) {
     case COLON:
     case OPEN_BRACE:
+    case OPEN_BRACKET:
       return false;
     case PERCENT:
       return !isAt(CISCO_TAG, text, at + 1);
@@ -179,8 +191,15 @@ function isName(text: string, at: number): boolean {
   }
 }
 
-function isIpv6(text: string, at: number): boolean {
-  return isAt(IPV6_HOST, text, at);
+/** Whether the one blank at `at` is followed by what may be a host or, without one, a tag. */
+function isHost(text: string, at: number): boolean {
+  switch (text.charCodeAt(at + 1)) {
+    case COLON:
+    case OPEN_BRACKET:
+      return text.charCodeAt(at) === BLANK && isAt(IPV6_HOST, text, at + 1);
+    default:
+      return isName(text, at);
+  }
 }
 
 /** Where the colon of a `name[pid]:` stands to which the message is glued; -1 in other words. */
@@ -235,7 +254,7 @@ function body(
   const message = messageText(text, data?.end ?? at, isStripped);
   const isCertain = appname === undefined
     ? isAt(REPEATED, message, 0) || DASHED_TAG.test(message)
-    : !isIso || isEnded || procid !== undefined;
+    : !isIso || procid !== undefined || (isEnded && !LEVEL.test(hostname ?? ""));
   return {
     timestamp,
     hostname,
