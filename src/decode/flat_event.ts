@@ -85,7 +85,8 @@ const FEW_FIELDS = 40;
 function textOf(fields: Named, name: string): string | undefined {
   for (let at = 0; at < fields.length; at++) {
     const pair = fields[at]!;
-    if (pair[0] === name) return pair[1];
+    // A name cut out of a line is copied when it is compared, but it knows its length.
+    if (pair[0].length === name.length && pair[0] === name) return pair[1];
   }
   return undefined;
 }

@@ -146,16 +146,21 @@ export interface EventTraits {
   readonly eventType: string | undefined;
 }
 
+/** Who wrote the event, as Windows names it. */
+export function eventProvider(event: LogEvent): string | undefined {
+  const provider = event.get(PROVIDER_FIELD) ?? event.get(SOURCE_FIELD);
+  return typeof provider === "string" ? provider : undefined;
+}
+
 /** Reads the traits that decide an event's kind. */
 export function eventTraits(event: LogEvent): EventTraits {
   const channel = event.get(CHANNEL_FIELD);
   const eventId = integerEventId(event.get(EVENT_ID_FIELD));
   const eventType = eventId === 12 ? event.get(EVENT_TYPE_FIELD) : undefined;
-  const provider = event.get(PROVIDER_FIELD) ?? event.get(SOURCE_FIELD);
   return {
     product: event.product,
     implied: event.logsource,
-    provider: typeof provider === "string" ? provider : undefined,
+    provider: eventProvider(event),
     channel: typeof channel === "string" ? channel : undefined,
     eventId,
     eventType: typeof eventType === "string" ? eventType : undefined,

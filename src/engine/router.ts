@@ -21,6 +21,7 @@ import {
   EVENT_TYPE_FIELD,
   eventKind,
   type EventLogsource,
+  eventProvider,
   type EventTraits,
   eventTraits,
   integerEventId,
@@ -142,7 +143,7 @@ export class Router {
       channels.set(channel, entry);
     }
     if (entry.byProvider === undefined) return entry.kinds;
-    const { provider } = eventTraits(event);
+    const provider = eventProvider(event);
     let kinds = entry.byProvider.get(provider);
     if (kinds === undefined) {
       if (entry.byProvider.size >= MAX_CHANNELS) entry.byProvider.clear();
