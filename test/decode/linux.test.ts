@@ -179,16 +179,16 @@ test("openMessage() is documented", () => {
 });
 
 test("OpenedEvent has the fields of the event first, and of the message then", () => {
-  const message = openMessage(
-    "sudo",
-    LINUX_SAMPLES.find(({ program }) => program === "sudo")!.message,
-  );
-  const opened = openMessage("sshd", "Failed password for root from 192.0.2.1 port 22 ssh2")!;
-  const event = new OpenedEvent(decodeJson('{"User":"entry","MESSAGE":"m"}'), opened);
+  const { fields, logsource } = openMessage(
+    "sshd",
+    "Failed password for root from 192.0.2.1 port 22 ssh2",
+  )!;
+  const base = decodeJson('{"User":"entry","MESSAGE":"m"}');
+  const event = new OpenedEvent(base, new FlatEvent(fields), logsource);
   assert.equal(event.get(internField("User")), "entry");
   assert.equal(event.get(internField("SourceIp")), "192.0.2.1");
   assert.equal(event.get(internField("Nothing")), undefined);
-  assert.equal(event.logsource, opened.logsource);
+  assert.equal(event.logsource, logsource);
   assert.deepEqual(event.toValue(), {
     User: "entry",
     MESSAGE: "m",
@@ -202,9 +202,6 @@ test("OpenedEvent has the fields of the event first, and of the message then", (
   assert.deepEqual(texts, ["entry", "m", "password", "root", "192.0.2.1", "22"]);
   assert.ok(event.topKeys()!.includes("MESSAGE") && event.topKeys()!.includes("SourcePort"));
   assert.equal(event.mayContain(textGate(["password"])), true);
+  assert.equal(event.mayContain(textGate(["entry"])), true);
   assert.equal(event.mayContain(textGate(["nowhere"])), false);
-  assert.ok(
-    message !== undefined &&
-      new OpenedEvent(new FlatEvent([]), message).mayContain(textGate(["x"])),
-  );
 });

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
 import fc from "fast-check";
+import { decodeAudit } from "../../src/decode/auditd/event.ts";
 import type { LogEvent } from "../../src/event/event.ts";
 import { internField } from "../../src/event/field.ts";
 import { decodeEntry, isCursor, isSameEntry } from "../../src/ingest/journald/entry.ts";
@@ -452,3 +453,30 @@ for (const [entry, services, added] of ENTRIES) {
     assert.equal(again.logsource, event.logsource, "one object for all alike");
   });
 }
+
+test("decodeEntry() opens records of the audit system", () => {
+  const record =
+    'pid=7 uid=0 auid=1000 ses=1 msg=\'op=login acct="root" exe="/usr/sbin/sshd" res=failed\'';
+  const entry = {
+    __CURSOR: CURSOR,
+    __REALTIME_TIMESTAMP: "1700000001000000",
+    _SOURCE_REALTIME_TIMESTAMP: "1700000000123000",
+    _TRANSPORT: "audit",
+    _AUDIT_TYPE_NAME: "USER_LOGIN",
+    _AUDIT_ID: "48",
+    SYSLOG_IDENTIFIER: "audit",
+    MESSAGE: `USER_LOGIN ${record}`,
+  };
+  const line = `type=USER_LOGIN msg=audit(1700000000.123:48): ${record}`;
+  const kernel = { __CURSOR: CURSOR, _TRANSPORT: "kernel", MESSAGE: `audit: ${line}` };
+  const expected = decodeAudit(line);
+  for (const { event } of [entry, kernel].map((one) => decodeEntry(JSON.stringify(one))!)) {
+    for (const name of ["type", "acct", "exe", "res", "timestamp", "audit_id"]) {
+      assert.deepEqual(event.get(internField(name)), expected.get(internField(name)), name);
+    }
+    assert.equal(event.logsource, expected.logsource);
+    assert.equal(event.get(internField("__CURSOR")), CURSOR);
+  }
+  const bad = { ...entry, _AUDIT_ID: "x) y" };
+  assert.deepEqual(decodeEntry(JSON.stringify(bad))!.event.toValue(), bad);
+});

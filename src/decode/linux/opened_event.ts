@@ -5,23 +5,23 @@ import type { ImpliedLogsource, LogEvent } from "../../event/event.ts";
 import type { Field } from "../../event/field.ts";
 import type { TextGate } from "../../event/text_gate.ts";
 import { isObject, type Value } from "../../event/value.ts";
-import { FlatEvent } from "../flat_event.ts";
-import type { OpenedMessage } from "./open.ts";
 
 /** Names that the event came with win over those of its message. */
 export class OpenedEvent implements LogEvent {
   /** See `LogEvent.logsource`. */
   readonly logsource: ImpliedLogsource;
   readonly #base: LogEvent;
-  readonly #fields: OpenedMessage["fields"];
-  readonly #added: FlatEvent;
+  readonly #added: LogEvent;
 
-  /** @param base An event that is an object. */
-  constructor(base: LogEvent, { fields, logsource }: OpenedMessage) {
+  /**
+   * @param base An event that is an object.
+   * @param added What its message tells; an object as well.
+   * @param logsource What both tell.
+   */
+  constructor(base: LogEvent, added: LogEvent, logsource: ImpliedLogsource) {
     this.#base = base;
+    this.#added = added;
     this.logsource = logsource;
-    this.#fields = fields;
-    this.#added = new FlatEvent(fields);
   }
 
   /** See `LogEvent.get`. */
@@ -33,7 +33,8 @@ export class OpenedEvent implements LogEvent {
   /** See `LogEvent.topKeys`. */
   topKeys(): readonly string[] | undefined {
     const keys = this.#base.topKeys?.();
-    return keys === undefined ? undefined : [...keys, ...this.#added.topKeys()];
+    const added = this.#added.topKeys?.();
+    return keys === undefined || added === undefined ? undefined : [...keys, ...added];
   }
 
   /** See `LogEvent.someText`. */
@@ -43,15 +44,15 @@ export class OpenedEvent implements LogEvent {
 
   /** See `LogEvent.mayContain`. */
   mayContain(gate: TextGate): boolean {
-    return this.#base.mayContain?.(gate) !== false ||
-      this.#fields.some(([, text]) => gate.test(text));
+    return this.#base.mayContain?.(gate) !== false || this.#added.someText(gate.test);
   }
 
   /** One object with all fields. */
   toValue(): Value {
     const value = this.#base.toValue();
-    if (!isObject(value)) return value;
-    const added = this.#fields.filter(([name]) => !Object.hasOwn(value, name));
-    return { ...value, ...Object.fromEntries(added) };
+    const added = this.#added.toValue();
+    if (!isObject(value) || !isObject(added)) return value;
+    const names = Object.entries(added).filter(([name]) => !Object.hasOwn(value, name));
+    return { ...value, ...Object.fromEntries(names) };
   }
 }
