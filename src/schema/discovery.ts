@@ -71,6 +71,8 @@ const MAX_SAMPLES = 3;
 const MAX_SAMPLE_KEYS = 24;
 /** What each further value costs a field. */
 const VALUE_PENALTY = 0.15;
+/** The part of a schema's events in which a field must be a text for its values to tell. */
+const MIN_TEXTS = 0.9;
 
 interface Cluster {
   readonly seed: ReadonlySet<string>;
@@ -283,11 +285,31 @@ function marker(
 ): Marker {
   const field = settings.valueMarkers ? clusterValues(own, key) : undefined;
   const values = [...field?.values?.keys() ?? []].sort();
-  const score = presence([own], key) - presence(others, key) -
-    VALUE_PENALTY * Math.log(1 + values.length);
   const isTelling = values.length > 0 && values.length <= settings.maxValueCardinality &&
-    field!.texts >= 0.9 * own.count;
+    field!.texts >= MIN_TEXTS * own.count;
+  const among = isTelling ? new Set(values) : undefined;
+  // Where values tell, it is those that others should not have, not the field.
+  const score = fraction([own], key, among) - fraction(others, key, among) -
+    VALUE_PENALTY * Math.log(1 + values.length);
   return { key, score, predicate: isTelling ? valuePredicate(key, values) : presentPredicate(key) };
+}
+
+/** What part of the events of `clusters` has a field, or one of some values in it. */
+function fraction(
+  clusters: readonly Cluster[],
+  key: string,
+  values: ReadonlySet<string> | undefined,
+): number {
+  if (values === undefined) return presence(clusters, key);
+  let all = 0;
+  let having = 0;
+  for (const { count, fields } of clusters.flatMap(({ groups }) => groups)) {
+    all += count;
+    const field = fields.get(key);
+    if (field?.values === undefined) having += field?.texts ?? 0;
+    else for (const value of values) having += field.values.get(value) ?? 0;
+  }
+  return all === 0 ? 0 : having / all;
 }
 
 function presentPredicate(key: string): Predicate {
