@@ -15,6 +15,12 @@ export interface AdminMetrics {
   onAuditRecord(): void;
   onAuditWriteError(): void;
   onTlsConnections(change: 1 | -1): void;
+  /** A request of OTLP was understood and its records are committed. */
+  onOtlpRequest?(transport: "http" | "grpc", encoding: "protobuf" | "json"): void;
+  /** Its records; `rejected` ones are lost, and their sender was told so. */
+  onOtlpRecords?(accepted: number, rejected: number): void;
+  /** A request was refused; `reason` is an `OtlpRefusalReason`. */
+  onOtlpError?(transport: "http" | "grpc", reason: string): void;
 }
 
 export const noopAdminMetrics: AdminMetrics = {

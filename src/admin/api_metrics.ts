@@ -18,6 +18,10 @@ export class ApiMetrics implements AdminMetrics {
   readonly #tailDropped;
   readonly #auditRecords;
   readonly #auditErrors;
+  readonly #otlpRequests;
+  readonly #otlpRecords;
+  readonly #otlpRejected;
+  readonly #otlpErrors;
 
   constructor(families: Families) {
     this.#authFailures = families.counter("api_auth_failures_total", "Requests refused.", [
@@ -56,6 +60,19 @@ export class ApiMetrics implements AdminMetrics {
     );
     this.#auditRecords = families.counter("audit_records_total", "Rows of the audit trail.");
     this.#auditErrors = families.counter("audit_write_errors_total", "Rows that were not written.");
+    this.#otlpRequests = families.counter("otlp_requests_total", "Requests of OTLP taken.", [
+      "transport",
+      "encoding",
+    ]);
+    this.#otlpRecords = families.counter("otlp_log_records_total", "Log records of OTLP taken.");
+    this.#otlpRejected = families.counter(
+      "otlp_rejected_log_records_total",
+      "Log records of OTLP refused one by one.",
+    );
+    this.#otlpErrors = families.counter("otlp_errors_total", "Requests of OTLP refused.", [
+      "transport",
+      "reason",
+    ]);
   }
 
   onApiRequest(route: string, method: string, status: number, seconds: number): void {
@@ -92,5 +109,15 @@ export class ApiMetrics implements AdminMetrics {
   }
   onTlsConnections(change: 1 | -1): void {
     this.#tlsConnections.inc(change);
+  }
+  onOtlpRequest(transport: "http" | "grpc", encoding: "protobuf" | "json"): void {
+    this.#otlpRequests.inc({ transport, encoding });
+  }
+  onOtlpRecords(accepted: number, rejected: number): void {
+    this.#otlpRecords.inc(accepted);
+    this.#otlpRejected.inc(rejected);
+  }
+  onOtlpError(transport: "http" | "grpc", reason: string): void {
+    this.#otlpErrors.inc({ transport, reason });
   }
 }

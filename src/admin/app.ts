@@ -25,6 +25,7 @@ import { type Caller, defineRoute, json, type Route } from "./route.ts";
 import { agentRoutes } from "./routes_agent.ts";
 import { ingestRoute } from "./routes_ingest.ts";
 import { inputAndSinkRoutes } from "./routes_io.ts";
+import { otlpRoute } from "./routes_otlp.ts";
 import { observerRoutes } from "./routes_observers.ts";
 import { ruleRoutes } from "./routes_rules.ts";
 import { streamRoutes } from "./routes_streams.ts";
@@ -189,6 +190,7 @@ function makeRoutes(services: Services): readonly Route[] {
     ...agentRoutes(services),
     ...ruleRoutes(services),
     ingestRoute(services),
+    otlpRoute(services),
     ...inputAndSinkRoutes(services),
     ...observerRoutes(services),
     ...streamRoutes(services),

@@ -3,7 +3,7 @@
  */
 import { Buffer } from "node:buffer";
 import { promisify } from "node:util";
-import { gunzip, zstdDecompress } from "node:zlib";
+import { gunzip, inflate as inflateZlib, zstdDecompress } from "node:zlib";
 import { ApiError } from "./errors.ts";
 
 function tooLarge(maxBytes: number, what: string): ApiError {
@@ -54,6 +54,7 @@ type Inflate = (
 ) => Promise<Buffer>;
 const INFLATERS: Readonly<Record<string, Inflate>> = {
   gzip: promisify(gunzip) as Inflate,
+  deflate: promisify(inflateZlib) as Inflate,
   zstd: promisify(zstdDecompress) as Inflate,
 };
 
@@ -75,7 +76,7 @@ export async function inflate(
   const inflater = Object.hasOwn(INFLATERS, name) ? INFLATERS[name] : undefined;
   if (inflater === undefined) {
     throw new ApiError(415, "unsupported_encoding", `unsupported content-encoding '${name}'`, {
-      hint: "send gzip, zstd or none",
+      hint: "send gzip, deflate, zstd or none",
     });
   }
   try {

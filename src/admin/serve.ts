@@ -16,6 +16,11 @@ import type { Connection } from "./auth.ts";
 import { AdminError } from "./errors.ts";
 import { loadTls, type ServerTlsSettings, type TlsMaterial } from "./tls.ts";
 
+/** What is served: the API, or another application that is guarded in the same way. */
+export type ServedApp = Pick<AdminApp, "hono" | "metrics" | "warn" | "stop"> & {
+  readonly auth: Disposable;
+};
+
 export interface ServeOptions {
   /** `127.0.0.1:9090`, `unix:///path`; port 0 takes any free one. */
   readonly addr: string;
@@ -23,6 +28,8 @@ export interface ServeOptions {
   readonly allowPlaintext?: boolean;
   /** Default 256. */
   readonly maxConnections?: number;
+  /** How long requests may take to be answered at the end. Default 250 ms. */
+  readonly stopGraceMs?: number;
 }
 
 export interface AdminServer extends AsyncDisposable {
@@ -55,7 +62,7 @@ const STOP_GRACE_MS = 250;
  *
  * @throws {AdminError} `ADMIN_ADDRESS`, `ADMIN_PLAINTEXT`, `ADMIN_TLS` or `ADMIN_BIND`.
  */
-export async function serveAdmin(app: AdminApp, options: ServeOptions): Promise<AdminServer> {
+export async function serveAdmin(app: ServedApp, options: ServeOptions): Promise<AdminServer> {
   const address = parseListenAddress(options.addr);
   if (options.tls !== undefined && address.kind === "unix") {
     throw new AdminError("ADMIN_ADDRESS", "TLS options cannot be combined with a unix:// address");
@@ -77,7 +84,7 @@ export async function serveAdmin(app: AdminApp, options: ServeOptions): Promise<
       app.stop();
       const servers = [server, ...old];
       const closed = Promise.all(servers.map(closeServer));
-      await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, STOP_GRACE_MS))]);
+      await graceful(closed, options.stopGraceMs ?? STOP_GRACE_MS);
       for (const one of servers) one.closeAllConnections();
       for (const socket of sockets) socket.destroy();
       app.auth[Symbol.dispose]();
@@ -120,7 +127,7 @@ export async function serveAdmin(app: AdminApp, options: ServeOptions): Promise<
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-function requestListener(app: AdminApp, address: ListenAddress): Listener {
+function requestListener(app: ServedApp, address: ListenAddress): Listener {
   const answer = getRequestListener(
     (request, env) => {
       const { socket } = (env as { readonly incoming: IncomingMessage }).incoming;
@@ -164,7 +171,7 @@ function isHost(host: string): boolean {
 }
 
 function makeServer(
-  app: AdminApp,
+  app: ServedApp,
   listener: Listener,
   sockets: Set<Socket>,
   tls: TlsMaterial | undefined,
@@ -223,7 +230,11 @@ function listen(server: Server, address: ListenAddress): Promise<void> {
 }
 
 /** Listens, after taking away a socket file that nobody answers at. */
-async function bind(server: Server, address: ListenAddress, app: AdminApp): Promise<ListenAddress> {
+async function bind(
+  server: Server,
+  address: ListenAddress,
+  app: ServedApp,
+): Promise<ListenAddress> {
   try {
     if (address.kind === "tcp") {
       await listen(server, address);
@@ -261,7 +272,7 @@ function setMask(mask: number): number | undefined {
   }
 }
 
-async function clearStaleSocket(path: string, app: AdminApp): Promise<void> {
+async function clearStaleSocket(path: string, app: ServedApp): Promise<void> {
   let isSocket: boolean;
   try {
     isSocket = lstatSync(path).isSocket();
@@ -300,6 +311,14 @@ function removeSocket(path: string): void {
   }
 }
 
+/** Resolves with `closed`, or when it takes too long. */
+async function graceful(closed: Promise<unknown>, graceMs: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => timer = setTimeout(resolve, graceMs));
+  await Promise.race([closed, late]);
+  clearTimeout(timer);
+}
+
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
@@ -309,7 +328,7 @@ function closeServer(server: Server): Promise<void> {
 
 const EXPIRY_WARNING_MS = 30 * 86_400_000;
 
-function warnOfExpiry(app: AdminApp, { expiresMs }: TlsMaterial): void {
+function warnOfExpiry(app: ServedApp, { expiresMs }: TlsMaterial): void {
   const left = expiresMs - Date.now();
   if (left <= 0) app.warn("the certificate of the API has expired");
   else if (left < EXPIRY_WARNING_MS) {

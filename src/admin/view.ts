@@ -8,6 +8,7 @@
  * Times are whole Unix seconds, durations name their unit. Text of errors must hold no secrets.
  */
 import { z } from "zod";
+import type { OtlpReceiver } from "../ingest/otlp.ts";
 import type { Alert } from "../runtime/alert.ts";
 import type { ObserverView } from "./observer_view.ts";
 
@@ -340,6 +341,8 @@ export interface AgentView {
    *   restart.
    */
   ingest(lines: readonly string[], signal: AbortSignal, key?: string): Promise<IngestResult>;
+  /** The input of type `otlp`, the first of several; `undefined` without any. */
+  otlp?(): OtlpReceiver | undefined;
 
   /** Fields and schemas of events. */
   readonly observers: ObserverView;

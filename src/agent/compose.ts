@@ -26,6 +26,7 @@ import type { LoadedConfig } from "./config/load.ts";
 import { describeConfig, maskUrl } from "./config/show.ts";
 import type { AgentConfig, ApiConfig } from "./config/types.ts";
 import { makeSink, makeSource, type Shared } from "./factories.ts";
+import { otlpListening, otlpSources } from "./otlp.ts";
 import { LiveView } from "./view.ts";
 
 const log = getLogger(["picket", "agent"]);
@@ -81,11 +82,18 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
     const connections = new NatsConnections();
     stack.push(() => connections[Symbol.asyncDispose]());
     /** Made last, but parts made before refer to it. */
-    const admin: { server?: AdminServer } = {};
+    const admin: { app?: AdminApp; server?: AdminServer } = {};
     const shared: Shared = {
       connections,
       metrics,
       bootId: store.bootId,
+      version: options.version,
+      listenOtlp: otlpListening({
+        api: config.api,
+        auth: authSettings(config.api),
+        metrics,
+        shared: () => admin.app?.auth,
+      }),
       onConnected: (sinkId) => agent.sinks.retry(sinkId),
     };
     const agent: Agent = new Agent({
@@ -97,7 +105,12 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
       makeSink: (settings, identity, { sources }): Sink =>
         makeSink(settings, shared, { ...identity, sources }),
       onLogLevel: (level) => options.setLogLevel(level === "off" ? "error" : level),
-      onReload: () => admin.server?.reloadTls() ?? Promise.resolve(false),
+      onReload: async () => {
+        const reloads = [admin.server, ...otlpSources(sourcesOf(agent))].map((one) =>
+          one?.reloadTls()
+        );
+        return (await Promise.all(reloads)).includes(true);
+      },
       moreSinks: ({ webhooks, egress }) => loadWebhooks(webhooks, { egress }),
     });
     const view = new LiveView(agent, {
@@ -108,14 +121,15 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
       },
       ...logLevels(config, options.setLogLevel),
       ingest: async (lines, signal, key) => {
-        const source = agent.sources.runners.map((runner) => runner.source).find(isHttpSource);
+        const source = sourcesOf(agent).find(isHttpSource);
         return source === undefined ? { kind: "disabled" } : await source.push(lines, signal, key);
       },
+      otlp: () => otlpSources(sourcesOf(agent)).at(0),
       audit: config.api.audit.enabled ? auditStore(store) : undefined,
     });
     if (config.api.enabled) {
-      const app = createAdminApp(view, adminOptions(config, metrics, options.ui));
-      admin.server = await serve(app, config.api);
+      admin.app = createAdminApp(view, adminOptions(config, metrics, options.ui));
+      admin.server = await serve(admin.app, config.api);
       stack.push(() => admin.server?.stop());
     }
     metrics.onScrape(() => ({
@@ -312,6 +326,10 @@ function natsFacts(connections: NatsConnections, sinks: readonly NatsSink[]): Na
       ambiguous,
     })),
   };
+}
+
+function sourcesOf(agent: Agent): readonly EventSource[] {
+  return agent.sources.runners.map(({ source }) => source);
 }
 
 function isHttpSource(source: EventSource): source is HttpIngestSource {

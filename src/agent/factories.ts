@@ -4,12 +4,14 @@
 import { getLogger } from "@logtape/logtape";
 import { FileSink } from "../deliver/file_sink.ts";
 import { httpSink } from "../deliver/http/sink.ts";
+import { otlpSink } from "../deliver/otlp/sink.ts";
 import { natsSink } from "../deliver/nats_sink.ts";
 import { StdoutSink } from "../deliver/stdout_sink.ts";
 import { UnixSink } from "../deliver/unix_sink.ts";
 import { evtxSource } from "../ingest/evtx/source.ts";
 import { httpSource } from "../ingest/http.ts";
 import { journaldSource } from "../ingest/journald.ts";
+import { type OtlpListeners, type OtlpReceiver, otlpSource } from "../ingest/otlp.ts";
 import { natsSource } from "../ingest/nats_source.ts";
 import { stdinSource } from "../ingest/stdin.ts";
 import { fileSource } from "../ingest/tail/file_source.ts";
@@ -18,7 +20,7 @@ import { unixSource } from "../ingest/unix.ts";
 import type { MetricsHook } from "../runtime/metrics.ts";
 import type { NatsConnections } from "../runtime/nats/connection.ts";
 import type { EventSource, Sink } from "../runtime/plugin.ts";
-import type { SinkSettings, SourceSettings } from "../runtime/settings.ts";
+import type { OtlpSourceSettings, SinkSettings, SourceSettings } from "../runtime/settings.ts";
 import type { AgentIdentity } from "./alert_builder.ts";
 
 const log = getLogger(["picket", "input"]);
@@ -29,6 +31,13 @@ export interface Shared {
   readonly metrics: MetricsHook;
   /** Differs in each run of the agent. */
   readonly bootId: string;
+  /** Of Picket, for far ends that want to know. */
+  readonly version: string;
+  /** Opens the listeners of a source of type `otlp`; without it none has any. */
+  readonly listenOtlp?: (
+    settings: OtlpSourceSettings,
+    receiver: OtlpReceiver,
+  ) => Promise<OtlpListeners>;
   /** Told when the far end of a sink can be reached again. */
   readonly onConnected: (sinkId: string) => void;
 }
@@ -46,11 +55,26 @@ export function makeSource(settings: SourceSettings, shared: Shared): EventSourc
       return stdinSource(settings, { bootId });
     case "http":
       return httpSource(settings, { bootId });
+    case "otlp":
+      return otlpOf(settings, shared);
     case "unix":
       return unixSource(settings, { bootId });
     case "nats":
       return natsSource(settings, { connections });
   }
+}
+
+function otlpOf(
+  settings: OtlpSourceSettings,
+  { bootId, metrics, listenOtlp }: Shared,
+): EventSource {
+  return otlpSource(settings, {
+    bootId,
+    onWait: () => metrics.onBackPressure(),
+    ...(listenOtlp === undefined
+      ? {}
+      : { listen: (receiver: OtlpReceiver) => listenOtlp(settings, receiver) }),
+  });
 }
 
 /** One line for each change of a file's state. */
@@ -87,5 +111,10 @@ export function makeSink(
       });
     case "http":
       return httpSink(settings, { metrics });
+    case "otlp":
+      return otlpSink(settings, {
+        metrics,
+        origin: { version: shared.version, agentId: agent.id, host: agent.host },
+      });
   }
 }

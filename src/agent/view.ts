@@ -26,6 +26,7 @@ import type {
 } from "../admin/view.ts";
 import type { ObserverView } from "../admin/observer_view.ts";
 import type { DrainStatus } from "../deliver/drain_status.ts";
+import type { OtlpReceiver } from "../ingest/otlp.ts";
 import type { Alert } from "../runtime/alert.ts";
 import type { Agent } from "./agent.ts";
 import { ruleDetail, ruleFailures, ruleInfos } from "./rule_view.ts";
@@ -43,6 +44,7 @@ export interface ViewOptions {
     revertAfterSeconds: number | undefined,
   ) => LogLevelInfo;
   readonly ingest: AgentView["ingest"];
+  readonly otlp: NonNullable<AgentView["otlp"]>;
   readonly audit: AuditStore | undefined;
 }
 
@@ -83,7 +85,7 @@ export class LiveView implements AgentView {
       runtime,
       os: platform(),
       arch: arch(),
-      features: ["evtx", "json", "syslog", "nats", "http", "outbox"],
+      features: ["evtx", "json", "syslog", "nats", "http", "otlp", "outbox"],
       rule_bundle: sha256 === undefined ? null : { id: sha256.slice(0, 12), sha256 },
     };
   }
@@ -302,6 +304,10 @@ export class LiveView implements AgentView {
 
   ingest(lines: readonly string[], signal: AbortSignal, key?: string): Promise<IngestResult> {
     return this.#options.ingest(lines, signal, key);
+  }
+
+  otlp(): OtlpReceiver | undefined {
+    return this.#options.otlp();
   }
 
   logLevel(): LogLevelInfo {

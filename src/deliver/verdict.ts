@@ -51,7 +51,10 @@ export interface JudgeContext {
 export function judge({ batch, outcomes, thrown }: Answer, context: JudgeContext): Verdict {
   const failed = outcomes.filter((one) => one !== undefined);
   const delivered = outcomes.length - failed.length;
-  if (batch.length > 1 && failed.every(isPoison) && (thrown || delivered === 0)) {
+  const mayAskAgain = failed.some(({ isFinal }) => !isFinal);
+  if (
+    batch.length > 1 && mayAskAgain && failed.every(isPoison) && (thrown || delivered === 0)
+  ) {
     // One bad alert spoils a body that carries many; burying all of them for it would be loss.
     const inDoubt = thrown ? batch.map(({ alert }) => alert) : [];
     return { settlements: [], delivered: 0, rest: undefined, inDoubt, oneByOne: true };

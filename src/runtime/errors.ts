@@ -67,16 +67,22 @@ export class DeliveryError extends PicketError {
   readonly failure: DeliveryFailure;
   /** How long the far end asked to be left alone, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** The far end has decided, and must not be asked again, not even for one alert alone. */
+  readonly isFinal: boolean;
 
   /** @param message What was to be done, then what kept it from being done; no secrets. */
   constructor(
     failure: DeliveryFailure,
     message: string,
-    options: ErrorOptions & { readonly retryAfterMs?: number | undefined } = {},
+    options: ErrorOptions & {
+      readonly retryAfterMs?: number | undefined;
+      readonly isFinal?: boolean;
+    } = {},
   ) {
     super(message, options);
     this.failure = failure;
     this.retryAfterMs = options.retryAfterMs;
+    this.isFinal = options.isFinal ?? false;
     this.code = CODES[failure];
   }
 }

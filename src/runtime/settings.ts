@@ -125,6 +125,44 @@ export interface HttpSourceSettings extends SourceCommon {
   readonly maxLineBytes?: number;
 }
 
+/** Log records that are sent by OTLP; see `otlpSource`. */
+export interface OtlpSourceSettings extends SourceCommon {
+  /** Also filled by `POST /v1/logs` of the admin listener. */
+  readonly type: "otlp";
+  /** Where OTLP over HTTP is taken: `127.0.0.1:4318`, `[::1]:4318`. Default: nowhere else. */
+  readonly http?: string;
+  /** The same for gRPC, which needs an address of its own. */
+  readonly grpc?: string;
+  /** Of both listeners: PEM files. */
+  readonly tls?: {
+    /** The certificate and those between it and the authority. */
+    readonly cert: string;
+    /** Its key, without a passphrase. */
+    readonly key: string;
+    /** Clients must then show a certificate of it. */
+    readonly clientCa?: string;
+    /** Default `1.3`. */
+    readonly minVersion?: "1.2" | "1.3";
+  };
+  /** Beyond loopback there must be TLS, unless something else protects the connection. */
+  readonly allowPlaintext?: boolean;
+  /** Whether listeners want a token with `events:ingest`. Default: those beyond loopback do. */
+  readonly requireToken?: boolean;
+  /**
+   * `parse` reads a body that is a text as a line of `format`, and adds its fields to those of the
+   * record. Default `keep`.
+   */
+  readonly body?: "keep" | "parse";
+  /** Larger bodies are refused. Default 4 MiB. */
+  readonly maxBodyBytes?: number;
+  /** The same for bodies that were unpacked. Default 16 MiB. */
+  readonly maxInflatedBytes?: number;
+  /** Larger records are refused. Default 1 MiB. */
+  readonly maxLineBytes?: number;
+  /** Of each listener. Default 64. */
+  readonly maxConnections?: number;
+}
+
 /** Lines from whoever connects to a socket; see `unixSource`. */
 export interface UnixSourceSettings extends SourceCommon {
   /** Tells settings apart. */
@@ -239,6 +277,7 @@ export type SourceSettings =
   | JournaldSourceSettings
   | StdinSourceSettings
   | HttpSourceSettings
+  | OtlpSourceSettings
   | UnixSourceSettings
   | NatsSourceSettings;
 
@@ -383,13 +422,42 @@ export interface HttpSinkSettings extends SinkCommon {
   readonly egress: EgressSettings;
 }
 
+/** A collector, or whatever else takes OTLP over HTTP; see `otlpSink`. */
+export interface OtlpSinkSettings extends SinkCommon {
+  /** Tells settings apart. */
+  readonly type: "otlp";
+  /** `https://collector:4318`; `/v1/logs` is added where there is no path. `${ENV_VAR}` is replaced. */
+  readonly endpoint: string;
+  /** Default `http/protobuf`. */
+  readonly protocol?: "http/protobuf" | "http/json";
+  /** Further headers; values may hold `${ENV_VAR}`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A token for `Authorization: Bearer`. */
+  readonly bearer?: Secret;
+  /** Compresses bodies above 1 KiB. Default `true`: every collector understands it. */
+  readonly gzip?: boolean;
+  /** Default 512 KiB. */
+  readonly maxBatchBytes?: number;
+  /** Default 5000. */
+  readonly connectTimeoutMs?: number;
+  /** Of one request, connecting included. Default 30,000. */
+  readonly timeoutMs?: number;
+  /** For `https`. */
+  readonly tls?: TlsSettings;
+  /** `env` (default) honours HTTP(S)_PROXY and NO_PROXY. */
+  readonly proxy?: "env" | "none" | string;
+  /** Where requests may go. */
+  readonly egress: EgressSettings;
+}
+
 /** Settings of any sink, told apart by `type`. */
 export type SinkSettings =
   | StdoutSinkSettings
   | FileSinkSettings
   | UnixSinkSettings
   | NatsSinkSettings
-  | HttpSinkSettings;
+  | HttpSinkSettings
+  | OtlpSinkSettings;
 
 /** Where outgoing connections may go. */
 export interface EgressSettings {

@@ -191,12 +191,12 @@ const MEMBERS: readonly (readonly [section: string, member: string, problem: str
   [
     "sources",
     "{type: fil, paths: [a]}",
-    "3:11: sources[0].type: must be file, evtx, journald, stdin, http, unix or nats (did you mean 'file'?)",
+    "3:11: sources[0].type: must be file, evtx, journald, stdin, http, otlp, unix or nats (did you mean 'file'?)",
   ],
   [
     "sources",
     "{paths: [a]}",
-    "3:4: sources[0].type: is missing: file, evtx, journald, stdin, http, unix or nats",
+    "3:4: sources[0].type: is missing: file, evtx, journald, stdin, http, otlp, unix or nats",
   ],
   ["sources", "{type: file}", "3:4: sources[0].paths: is missing"],
   ["sources", "{type: file, paths: []}", "3:24: sources[0].paths: must be at least 1 in number"],
@@ -224,8 +224,8 @@ const MEMBERS: readonly (readonly [section: string, member: string, problem: str
   ["sinks", "sdtout", "3:4: sinks[0]: unsupported output sink 'sdtout' (did you mean 'stdout'?)"],
   [
     "sinks",
-    "otlphttp://h:1",
-    "3:4: sinks[0]: OTLP sinks are not supported by this version (use nats:// or https://)",
+    "otlp://h:1",
+    "3:4: sinks[0]: OTLP over gRPC is not supported for sinks (use otlphttp://HOST:4318, which every collector takes as well)",
   ],
   [
     "sinks",

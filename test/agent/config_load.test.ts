@@ -172,7 +172,7 @@ test("a variable that does not fit is ignored with a warning, the others count",
     warnings.map(problemText).filter((text) => text.includes("ignoring")),
     [
       "ignoring environment variable PICKET_SINKS: sinks: unsupported output sink 'not-a-sink' " +
-      "(known: stdout, file, nats, tls, unix, http, https)",
+      "(known: stdout, file, nats, tls, unix, http, https, otlphttp, otlphttps)",
       "ignoring environment variable PICKET_API__ADRR: api.adrr: unknown key (did you mean 'addr'?)",
       "ignoring environment variable PICKET_TAP__MAX_SESSIONS: tap.max_sessions: " +
       "must be a number, not text",

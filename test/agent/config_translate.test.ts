@@ -32,6 +32,8 @@ const SOURCES: readonly (readonly [spec: string, value: unknown])[] = [
     read_rotated: false,
   }],
   ["/var/log/app?.log", { type: "file", paths: ["/var/log/app?.log"] }],
+  ["otlp", { type: "otlp" }],
+  ["otlp?grpc=127.0.0.1:4317", { type: "otlp", grpc: "127.0.0.1:4317" }],
   ["./a", { type: "file", paths: ["./a"] }],
   ["app.log", { type: "file", paths: ["app.log"] }],
   ["C:\\logs\\a.log", { type: "file", paths: ["C:\\logs\\a.log"] }],
@@ -58,6 +60,13 @@ const SINKS: readonly (readonly [spec: string, value: unknown, ...warnings: RegE
   ["nats://h:4222/a.b", { type: "nats", nats: { servers: ["nats://h:4222"] }, subject: "a.b" }],
   ["unix:///s", { type: "unix", path: "/s" }],
   ["https://h/x?a=b&format=ocsf", { type: "http", url: "https://h/x?a=b&format=ocsf" }],
+  ["otlphttp://h:4318", { type: "otlp", endpoint: "http://h:4318" }],
+  ["otlphttps://h:1/x?compression=gzip&ca=/ca.pem&client_cert=/c.pem&client_key=/k.pem", {
+    type: "otlp",
+    endpoint: "https://h:1/x",
+    gzip: true,
+    tls: { ca: "/ca.pem", cert: "/c.pem", key: "/k.pem" },
+  }],
   ["out/alerts.ndjson", { type: "file", path: "out/alerts.ndjson" }],
 ];
 for (const [spec, value, ...warnings] of SINKS) {
@@ -82,7 +91,10 @@ const REFUSED: readonly (readonly [parse: typeof parseSinkSpec, spec: string, me
     [parseSinkSpec, "stdout?format=bogus", /unknown sink format/],
     [parseSinkSpec, "stdout?format=ocsf", /'ocsf' is not supported by this version/],
     [parseSinkSpec, "stdout?format=ndjson&format=ocsf", /may be specified only once/],
-    [parseSinkSpec, "otlphttp://h:1?format=ndjson", /OTLP sinks are not supported/],
+    // delivery.md 21.1 row 5.
+    [parseSinkSpec, "otlphttp://h:1?format=ndjson", /'format' is not supported on OTLP sinks/],
+    [parseSinkSpec, "otlphttps://", /a host is missing/],
+    [parseSinkSpec, "otlps://h:4317", /use otlphttps:\/\/HOST:4318/],
     [parseSinkSpec, "file://a?x=1&x=2", /parameter 'x' is there twice/],
     [parseSinkSpec, "file://a?__proto__=1", /not a key/],
   ];

@@ -4,7 +4,7 @@
 import { isIP } from "node:net";
 import { nearest } from "../../sigma/suggest.ts";
 import type { ConfigProblem } from "./problems.ts";
-import type { CheckedConfig, CheckedNats, CheckedSink } from "./schema.ts";
+import type { CheckedConfig, CheckedNats, CheckedSink, CheckedSource } from "./schema.ts";
 import type { Environment } from "./secret.ts";
 import { isLocalAddress, parseApiAddress } from "./settings.ts";
 import { envReferences } from "./settings_nats.ts";
@@ -51,6 +51,7 @@ class CrossChecks {
       if (source.type === "http" && !this.#config.api.enabled) {
         this.#error(path, "an http source needs the API", "set api.enabled: true");
       }
+      if (source.type === "otlp") this.#checkOtlpSource(source, path);
     });
     if (this.#config.sources.filter(({ type }) => type === "stdin").length > 1) {
       this.#error(["sources"], "stdin can only be read by one source");
@@ -215,6 +216,33 @@ class CrossChecks {
         return;
       case "http":
         this.#checkHttp(sink, path);
+        return;
+      case "otlp":
+        this.#checkRequests(sink, sink.endpoint, "endpoint", path);
+    }
+  }
+
+  #checkOtlpSource(source: Extract<CheckedSource, { type: "otlp" }>, path: KeyPath): void {
+    const { http, grpc, tls, allow_plaintext: plaintext } = source;
+    if (http === undefined && grpc === undefined && !this.#config.api.enabled) {
+      this.#error(path, "nothing listens", "name http or grpc, or set api.enabled: true");
+    }
+    if (http !== undefined && http === grpc && !http.endsWith(":0")) {
+      this.#error([...path, "grpc"], "needs a port of its own", "write 127.0.0.1:4317");
+    }
+    for (const [key, written] of [["http", http], ["grpc", grpc]] as const) {
+      if (written === undefined) continue;
+      const address = parseApiAddress(written);
+      const example = key === "http" ? "127.0.0.1:4318" : "127.0.0.1:4317";
+      if (address?.kind !== "tcp") {
+        this.#error([...path, key], "must be address:port", `write ${example}`);
+      } else if (!isLocalAddress(address) && tls === undefined && plaintext !== true) {
+        this.#error(
+          [...path, key],
+          "refusing to bind plaintext on non-loopback address",
+          "set tls.cert and tls.key of the source, or its allow_plaintext: true",
+        );
+      }
     }
   }
 
@@ -263,27 +291,12 @@ class CrossChecks {
   }
 
   #checkHttp(sink: Extract<CheckedSink, { type: "http" }>, path: KeyPath): void {
-    this.#checkSecret(sink, "bearer", path, false);
-    const { mode, body, signing, url, proxy } = sink;
-    if (!/^(?:https?:\/\/|\$\{)/i.test(url)) {
-      this.#error([...path, "url"], "must begin with https:// or http://");
-    }
+    const { mode, body, signing } = sink;
+    this.#checkRequests(sink, sink.url, "url", path);
     if (mode === "template" && body === undefined) {
       this.#error(path, "mode template needs a body");
     } else if (mode !== "template" && body !== undefined) {
       this.#error([...path, "body"], "is only sent in mode template", "add mode: template");
-    }
-    if (proxy !== undefined && !/^(?:env|none|https?:\/\/.+)$/.test(proxy)) {
-      this.#error([...path, "proxy"], "must be env, none, or a URL like http://proxy:3128");
-    }
-    for (const [name, value] of Object.entries(sink.headers ?? {})) {
-      if (isSecretHeader(name) && !String(value).includes("${")) {
-        this.#warn(
-          [...path, "headers", name],
-          "holds a secret in the open",
-          "use bearer_env or bearer_file, or ${ENV_VAR}",
-        );
-      }
     }
     if (signing === undefined) return;
     const at = [...path, "signing"];
@@ -313,6 +326,32 @@ class CrossChecks {
       const header = signing.custom.signature_header.toLowerCase();
       if (Object.keys(sink.headers ?? {}).some((name) => name.toLowerCase() === header)) {
         this.#error([...at, "custom", "signature_header"], "is also one of headers");
+      }
+    }
+  }
+
+  /** What all sinks that send requests have in common. */
+  #checkRequests(
+    sink: Extract<CheckedSink, { type: "http" | "otlp" }>,
+    url: string,
+    key: string,
+    path: KeyPath,
+  ): void {
+    const { proxy } = sink;
+    this.#checkSecret(sink, "bearer", path, false);
+    if (!/^(?:https?:\/\/|\$\{)/i.test(url)) {
+      this.#error([...path, key], "must begin with https:// or http://");
+    }
+    if (proxy !== undefined && !/^(?:env|none|https?:\/\/.+)$/.test(proxy)) {
+      this.#error([...path, "proxy"], "must be env, none, or a URL like http://proxy:3128");
+    }
+    for (const [name, value] of Object.entries(sink.headers ?? {})) {
+      if (isSecretHeader(name) && !String(value).includes("${")) {
+        this.#warn(
+          [...path, "headers", name],
+          "holds a secret in the open",
+          "use bearer_env or bearer_file, or ${ENV_VAR}",
+        );
       }
     }
   }

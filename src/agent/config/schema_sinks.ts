@@ -127,10 +127,26 @@ export const httpSink = z.strictObject({
   expect_status: z.array(count(100, 599)).optional().describe("statuses that count besides 2xx"),
 });
 
+export const otlpSink = z.strictObject({
+  type: z.literal("otlp"),
+  ...common,
+  endpoint: url().describe("https://collector:4318; ${ENV_VAR} is replaced"),
+  protocol: z.enum(["http/protobuf", "http/json"]).optional().describe("default http/protobuf"),
+  headers: texts(headerName()).register(leafKinds, { kind: "headers" }).optional(),
+  ...secretKeys("bearer"),
+  gzip: z.boolean().optional().describe("default true"),
+  max_batch_bytes: size(1024, 1 << 30).optional().describe("default 512KiB"),
+  connect_timeout: wait().optional(),
+  timeout: wait().optional(),
+  tls: tlsSchema.optional(),
+  proxy: url().optional().describe("env (default), none, or the URL of a proxy"),
+});
+
 export const sinkSchema = z.discriminatedUnion("type", [
   stdoutSink,
   fileSink,
   unixSink,
   natsSink,
   httpSink,
+  otlpSink,
 ]);

@@ -109,6 +109,38 @@ export const httpSource = z.strictObject({
   max_line_bytes: lineLength,
 }).describe("POST /api/v1/events of the API");
 
+const listen = text();
+
+export const otlpSource = z.strictObject({
+  type: z.literal("otlp"),
+  ...common,
+  http: listen.optional().describe(
+    "address:port of a listener for OTLP over HTTP, such as 127.0.0.1:4318",
+  ),
+  grpc: listen.optional().describe(
+    "address:port of a listener for OTLP over gRPC, such as 127.0.0.1:4317",
+  ),
+  tls: z.strictObject({
+    cert: path().describe("PEM file: the certificate and those up to its authority"),
+    key: path().describe("PEM file: its key"),
+    client_ca: path().optional().describe("PEM file: clients must show a certificate of it"),
+    min_version: z.enum(["1.2", "1.3"]).optional(),
+  }).optional().describe("TLS of both listeners"),
+  allow_plaintext: z.boolean().optional().describe("beyond loopback something else protects it"),
+  require_token: z.boolean().optional().describe(
+    "whether listeners want a token of the API with events:ingest; default: beyond loopback",
+  ),
+  body: z.enum(["keep", "parse"]).optional().describe(
+    "parse reads a body that is a text as a line of format; default keep",
+  ),
+  max_body_bytes: size(1024, 1 << 30).optional().describe("default 4MiB"),
+  max_inflated_bytes: size(1024, 1 << 30).optional().describe("the same unpacked, default 16MiB"),
+  max_line_bytes: size(64, MAX_LINE).optional().describe(
+    "larger records are refused; default 1MiB",
+  ),
+  max_connections: count(1, 10_000).optional().describe("of each listener, default 64"),
+}).describe("POST /v1/logs of the API, and listeners of its own");
+
 export const unixSource = z.strictObject({
   type: z.literal("unix"),
   ...common,
@@ -162,6 +194,7 @@ export const sourceSchema = z.discriminatedUnion("type", [
   journaldSource,
   stdinSource,
   httpSource,
+  otlpSource,
   unixSource,
   natsSource,
 ]);

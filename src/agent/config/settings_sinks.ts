@@ -5,6 +5,7 @@ import type {
   HttpSigning,
   HttpSinkSettings,
   NatsSinkSettings,
+  OtlpSinkSettings,
   SinkCommon,
   SinkSettings,
 } from "../../runtime/settings.ts";
@@ -35,6 +36,8 @@ export function sinkSettings(sink: CheckedSink, path: KeyPath, making: Making): 
       return natsSink(sink, common, path, making);
     case "http":
       return httpSink(sink, common, path, making);
+    case "otlp":
+      return otlpSink(sink, common, path, making);
   }
 }
 
@@ -107,6 +110,29 @@ function httpSink(
     proxy: sink.proxy,
     maxRedirects: sink.max_redirects,
     expectStatus: sink.expect_status,
+    egress: making.egress,
+  });
+}
+
+function otlpSink(
+  sink: Extract<CheckedSink, { type: "otlp" }>,
+  common: SinkCommon,
+  path: KeyPath,
+  making: Making,
+): OtlpSinkSettings {
+  return defined({
+    ...common,
+    type: "otlp",
+    endpoint: sink.endpoint,
+    protocol: sink.protocol,
+    headers: sink.headers === undefined ? undefined : textValues(sink.headers),
+    bearer: makeSecret(sink, "bearer", path, making),
+    gzip: sink.gzip,
+    maxBatchBytes: bytes(sink.max_batch_bytes),
+    connectTimeoutMs: millis(sink.connect_timeout),
+    timeoutMs: millis(sink.timeout),
+    tls: sink.tls === undefined ? undefined : tlsSettings(sink.tls),
+    proxy: sink.proxy,
     egress: making.egress,
   });
 }

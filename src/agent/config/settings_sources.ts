@@ -6,6 +6,7 @@ import type {
   Multiline,
   NatsReplay,
   NatsSourceSettings,
+  OtlpSourceSettings,
   SourceCommon,
   SourceSettings,
 } from "../../runtime/settings.ts";
@@ -60,6 +61,8 @@ export function sourceSettings(
         type: "http",
         maxLineBytes: bytes(source.max_line_bytes) ?? making.maxLineBytes,
       });
+    case "otlp":
+      return otlpSource(source, common, making);
     case "unix":
       return defined({
         ...common,
@@ -96,6 +99,33 @@ function multiline(
   return "start" in written
     ? { kind: "start", pattern: written.start }
     : { kind: "end", pattern: written.end };
+}
+
+function otlpSource(
+  source: Extract<CheckedSource, { type: "otlp" }>,
+  common: SourceCommon,
+  making: Making,
+): OtlpSourceSettings {
+  const { tls } = source;
+  return defined({
+    ...common,
+    type: "otlp",
+    http: source.http,
+    grpc: source.grpc,
+    tls: tls === undefined ? undefined : defined({
+      cert: tls.cert,
+      key: tls.key,
+      clientCa: tls.client_ca,
+      minVersion: tls.min_version,
+    }),
+    allowPlaintext: source.allow_plaintext,
+    requireToken: source.require_token,
+    body: source.body,
+    maxBodyBytes: bytes(source.max_body_bytes),
+    maxInflatedBytes: bytes(source.max_inflated_bytes),
+    maxLineBytes: bytes(source.max_line_bytes) ?? making.maxLineBytes,
+    maxConnections: source.max_connections,
+  });
 }
 
 function natsSource(

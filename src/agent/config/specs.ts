@@ -15,11 +15,21 @@ export interface SpecResult {
   readonly warnings: readonly string[];
 }
 
-const SOURCE_SCHEMES = ["stdin", "http", "nats", "tls", "unix", "file", "evtx", "journald"];
-const SINK_SCHEMES = ["stdout", "file", "nats", "tls", "unix", "http", "https"];
+const SOURCE_SCHEMES = ["stdin", "http", "otlp", "nats", "tls", "unix", "file", "evtx", "journald"];
+const SINK_SCHEMES = [
+  "stdout",
+  "file",
+  "nats",
+  "tls",
+  "unix",
+  "http",
+  "https",
+  "otlphttp",
+  "otlphttps",
+];
 
 /**
- * A source from `stdin`, `http`, `journald`, `evtx:CHANNEL`, `nats://HOST:PORT/SUBJECT`,
+ * A source from `stdin`, `http`, `otlp`, `journald`, `evtx:CHANNEL`, `nats://HOST:PORT/SUBJECT`,
  * `unix:///PATH`, `file://PATH`, or a path.
  *
  * @throws {ConfigError} `CONFIG_INVALID`
@@ -35,6 +45,7 @@ function sourceValue(base: string, wrong: Wrong): SpecResult["value"] {
   switch (scheme) {
     case "stdin":
     case "http":
+    case "otlp":
     case "journald":
       if (rest !== "") throw wrong(`nothing may stand behind '${scheme}'`);
       return { type: scheme };
@@ -59,8 +70,8 @@ function sourceValue(base: string, wrong: Wrong): SpecResult["value"] {
 }
 
 /**
- * A sink from `stdout`, `file://PATH`, `nats://HOST:PORT/SUBJECT`, `unix:///PATH`, `https://…`, or
- * a path. `on_full` of rsigma has nothing to decide here: alerts wait on disk.
+ * A sink from `stdout`, `file://PATH`, `nats://HOST:PORT/SUBJECT`, `unix:///PATH`, `https://…`,
+ * `otlphttp://HOST:PORT`, or a path. `on_full` of rsigma has nothing to decide here: alerts wait on disk.
  *
  * @throws {ConfigError} `CONFIG_INVALID`
  */
@@ -74,11 +85,13 @@ export function parseSinkSpec(text: string, origin: Origin = { kind: "flag" }): 
   const { base, pairs } = splitSpec(text);
   const value = sinkValue(base, wrong);
   const warnings: string[] = [];
+  const isOtlp = value.type === "otlp";
   const kept = pairs.filter(([key, written]) => {
     if (key === "format") {
       if (pairs.filter(([name]) => name === "format").length > 1) {
         throw wrong("parameter 'format' may be specified only once");
       }
+      if (isOtlp) throw wrong("parameter 'format' is not supported on OTLP sinks");
       if (written === "ocsf") {
         throw wrong("sink format 'ocsf' is not supported by this version", "only ndjson is");
       }
@@ -95,7 +108,8 @@ export function parseSinkSpec(text: string, origin: Origin = { kind: "flag" }): 
     }
     return false;
   });
-  return { value: { ...value, ...scalars(kept, origin) }, warnings };
+  const keys = scalars(kept, origin);
+  return { value: { ...value, ...isOtlp ? otlpKeys(keys) : keys }, warnings };
 }
 
 function sinkValue(base: string, wrong: Wrong): SpecResult["value"] {
@@ -113,17 +127,45 @@ function sinkValue(base: string, wrong: Wrong): SpecResult["value"] {
       const { server, subject } = splitNats(scheme, rest, wrong);
       return { type: "nats", nats: { servers: [server] }, subject };
     }
-    case "otlp":
-    case "otlps":
     case "otlphttp":
     case "otlphttps":
-      throw wrong("OTLP sinks are not supported by this version", "use nats:// or https://");
+      if (rest === "") throw wrong(`a host is missing behind '${scheme}://'`);
+      return { type: "otlp", endpoint: `${scheme.slice("otlp".length)}://${rest}` };
+    case "otlp":
+    case "otlps": {
+      const instead = scheme === "otlp" ? "otlphttp" : "otlphttps";
+      throw wrong(
+        "OTLP over gRPC is not supported for sinks",
+        `use ${instead}://HOST:4318, which every collector takes as well`,
+      );
+    }
     case undefined:
       if (isPath(base)) return { type: "file", path: base };
       throw unsupported("output sink", base, SINK_SCHEMES, wrong);
     default:
       throw unsupported("output sink", scheme, SINK_SCHEMES, wrong);
   }
+}
+
+/** rsigma's parameters of OTLP sinks, and where they stand in ours. */
+const OTLP_TLS: Readonly<Record<string, string>> = {
+  ca: "ca",
+  client_cert: "cert",
+  client_key: "key",
+  tls_domain: "server_name",
+};
+
+function otlpKeys(keys: { readonly [key: string]: ConfigValue }): SpecResult["value"] {
+  const { compression, ...others } = keys;
+  const values: Record<string, ConfigValue> = {};
+  const tls: Record<string, ConfigValue> = {};
+  for (const [key, value] of Object.entries(others)) {
+    const name = OTLP_TLS[key];
+    if (name === undefined) values[key] = value;
+    else tls[name] = value;
+  }
+  if (compression !== undefined) values.gzip = compression === "gzip";
+  return Object.keys(tls).length === 0 ? values : { ...values, tls };
 }
 
 type Wrong = (message: string, suggestion?: string) => ConfigError;
@@ -173,7 +215,7 @@ function splitScheme(base: string): { readonly scheme: string | undefined; reado
   const match = /^([A-Za-z][A-Za-z0-9+-]+):(?:\/\/)?(.*)$/s.exec(base);
   if (match !== null) return { scheme: match[1]!.toLowerCase(), rest: match[2]! };
   const word = base.toLowerCase();
-  return /^(?:stdin|stdout|http|journald)$/.test(word)
+  return /^(?:stdin|stdout|http|otlp|journald)$/.test(word)
     ? { scheme: word, rest: "" }
     : { scheme: undefined, rest: base };
 }

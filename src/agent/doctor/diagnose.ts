@@ -71,6 +71,7 @@ function checksOf(
     connections,
     metrics: noopMetrics,
     bootId: "doctor",
+    version: "doctor",
     onConnected: () => {},
   };
   const identity = {

@@ -52,6 +52,7 @@ function patient(settings: SinkSettings): SinkSettings {
         },
       };
     case "http":
+    case "otlp":
       return {
         ...settings,
         connectTimeoutMs: Math.min(settings.connectTimeoutMs ?? REACH_MS, REACH_MS),
@@ -69,6 +70,8 @@ function whereTo(settings: SinkSettings): string {
       return settings.nats.servers.join(", ");
     case "http":
       return originOf(settings.url);
+    case "otlp":
+      return originOf(settings.endpoint);
     case "unix":
     case "file":
       return settings.path;
@@ -79,7 +82,7 @@ function whereTo(settings: SinkSettings): string {
 
 /** What the sink says, without what the line says already. */
 function reasonOf(error: unknown): string {
-  return messageOf(error).replace(/^(?:Cannot deliver to [^:]+|http sink [^:]+): /, "")
+  return messageOf(error).replace(/^(?:Cannot deliver to [^:]+|(?:http|otlp) sink [^:]+): /, "")
     .replace("no connection yet", `no answer within ${REACH_MS / 1000} s`);
 }
 

@@ -15,6 +15,7 @@ import type {
   FileSourceSettings,
   JournaldSourceSettings,
   NatsSourceSettings,
+  OtlpSourceSettings,
   SourceSettings,
 } from "../../runtime/settings.ts";
 import { runProgram } from "../service/steps.ts";
@@ -42,6 +43,8 @@ export function sourceCheck(settings: SourceSettings, connections: NatsConnectio
           return [pass("reads standard input")];
         case "http":
           return [pass("is fed by POST /api/v1/events")];
+        case "otlp":
+          return [pass(`takes OTLP at ${otlpPlaces(settings)}`)];
         case "unix":
           return [socket(settings.path)];
         case "nats":
@@ -49,6 +52,14 @@ export function sourceCheck(settings: SourceSettings, connections: NatsConnectio
       }
     },
   };
+}
+
+function otlpPlaces({ http, grpc }: OtlpSourceSettings): string {
+  return [
+    ...http === undefined ? [] : [`${http} (HTTP)`],
+    ...grpc === undefined ? [] : [`${grpc} (gRPC)`],
+    "POST /v1/logs of the API",
+  ].join(", ");
 }
 
 function files(settings: FileSourceSettings): readonly Judgement[] {

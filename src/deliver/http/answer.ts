@@ -88,7 +88,11 @@ export function failed(
   failure: DeliveryFailure,
   message: string,
   stops: boolean,
-  options: { readonly retryAfterMs?: number | undefined; readonly cause?: unknown } = {},
+  options: {
+    readonly retryAfterMs?: number | undefined;
+    readonly isFinal?: boolean;
+    readonly cause?: unknown;
+  } = {},
 ): Failed {
   return { error: new DeliveryError(failure, `${label}: ${message}`, options), stops };
 }

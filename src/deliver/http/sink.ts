@@ -12,7 +12,7 @@ import { gzip } from "node:zlib";
 import { parseJsonText } from "../../event/json_text.ts";
 import { isObject, type Value } from "../../event/value.ts";
 import type { Alert } from "../../runtime/alert.ts";
-import { DeliveryError } from "../../runtime/errors.ts";
+import type { DeliveryError } from "../../runtime/errors.ts";
 import { HttpClient, type HttpResponse, isToken } from "../../runtime/http/client.ts";
 import type { Resolver } from "../../runtime/http/connect.ts";
 import { sleep } from "../../runtime/sleep.ts";
@@ -24,7 +24,8 @@ import type { Scope } from "../../runtime/scope.ts";
 import type { HttpSinkSettings } from "../../runtime/settings.ts";
 import { alertValues, type Lookup } from "../../runtime/template.ts";
 import { type Failed, failed, judgeError, judgeResponse } from "./answer.ts";
-import { groupByBytes, halves, jsonArray, ndjson, type Placed, requestId } from "./batch.ts";
+import { groupByBytes, jsonArray, ndjson, type Placed, requestId } from "./batch.ts";
+import { sendGroups } from "./groups.ts";
 import { makeSigner, type Signer } from "./signing.ts";
 import { SinkTemplates } from "./sink_templates.ts";
 
@@ -48,13 +49,6 @@ export interface HttpSinkContext {
 const DEFAULT_MAX_BATCH_BYTES = 512 << 10;
 /** Smaller bodies do not gain by compression. */
 const MIN_GZIP_BYTES = 1 << 10;
-/**
- * After so long no further request of a `send` is begun: what was delivered must be recorded before
- * whoever called gives up.
- */
-const SEND_BUDGET_MS = 60_000;
-/** Failures in a row that are taken for the far end's, not the alerts'. */
-const MAX_FAILURES_IN_ROW = 3;
 /** Longer waits for the rate limit are left to whoever retries. */
 const MAX_RATE_WAIT_MS = 10_000;
 const compress = promisify(gzip);
@@ -126,37 +120,17 @@ class HttpSink implements Sink {
     signal: AbortSignal,
   ): Promise<readonly (DeliveryError | undefined)[]> {
     signal.throwIfAborted();
-    const outcomes = alerts.map((): DeliveryError | undefined => undefined);
     const wanted = alerts.map((alert, index) => ({ alert, index }))
       .filter(({ alert }) => this.#wants(alert));
-    const queue = this.#perAlert
+    const groups = this.#perAlert
       ? wanted.map((placed) => [placed])
       : groupByBytes(wanted, this.#settings.maxBatchBytes ?? DEFAULT_MAX_BATCH_BYTES);
-    queue.reverse(); // The next group is taken from the end.
-    const until = performance.now() + SEND_BUDGET_MS;
-    let stop: DeliveryError | undefined;
-    let inRow = 0;
-    for (let group = queue.pop(); group !== undefined; group = queue.pop()) {
-      if (stop === undefined && performance.now() > until) {
-        stop = new DeliveryError("transient", `${this.#label}: no time left to send it`);
-      }
-      const result = stop === undefined ? await this.#deliver(group, signal) : undefined;
-      if (result?.error.failure === "poison" && group.length > 1) {
-        // Which alert is to blame shows when the others pass without it.
-        const [first, second] = halves(group);
-        queue.push(second, first);
-        continue;
-      }
-      const error = stop ?? result?.error;
-      if (error === undefined) {
-        inRow = 0;
-        continue;
-      }
-      for (const { index } of group) outcomes[index] = error;
-      if (result === undefined || error.failure === "poison") continue;
-      if (result.stops || ++inRow >= MAX_FAILURES_IN_ROW) stop = error;
-    }
-    return outcomes;
+    return await sendGroups(
+      this.#label,
+      alerts.length,
+      groups,
+      (group) => this.#deliver(group, signal),
+    );
   }
 
   reopen(): void {
@@ -288,7 +262,8 @@ function checkCombination(settings: HttpSinkSettings, method: string): void {
   }
 }
 
-function readSecret(secret: () => string): string {
+/** @throws {HttpError} `HTTP_SETTINGS` if it cannot be read. */
+export function readSecret(secret: () => string): string {
   try {
     return secret().trim();
   } catch (error) {
@@ -297,7 +272,7 @@ function readSecret(secret: () => string): string {
 }
 
 /** `headers` in small letters, with those of `defaults` that it does not have. */
-function withDefaults(
+export function withDefaults(
   headers: Readonly<Record<string, string>>,
   defaults: Readonly<Record<string, string>>,
 ): Record<string, string> {
@@ -316,7 +291,7 @@ function isJson(text: string | undefined): boolean {
 }
 
 /** The alert's result; nothing where a body is no JSON, which no part of Picket writes. */
-function readBody(alert: Alert): Value {
+export function readBody(alert: Alert): Value {
   try {
     return parseJsonText(alert.body);
   } catch {
