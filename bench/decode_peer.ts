@@ -64,18 +64,30 @@ function writeRule(format: BenchFormat, field: string | undefined): string {
   return path;
 }
 
-/** Seconds of a command on one core; `undefined` if it refuses its arguments. */
-function run(command: readonly string[]): number | undefined {
+interface Run {
+  /** Seconds. */
+  readonly wall: number;
+  /** Seconds of the processor, which other programs on the machine do not change much. */
+  readonly cpu: number;
+}
+
+/** Runs a command on one core, its output into a file; `undefined` if it refuses its arguments. */
+function run(command: readonly string[]): Run | undefined {
+  const figures = join(directory, "time.txt");
   const target = openSync(output, "w");
   const startedAt = performance.now();
-  const { status, error } = spawnSync("taskset", ["-c", options.cpu, ...command], {
-    stdio: ["ignore", target, "ignore"],
-  });
-  const seconds = (performance.now() - startedAt) / 1000;
+  const { status, error } = spawnSync(
+    "taskset",
+    ["-c", options.cpu, "/usr/bin/time", "-f", "%U %S", "-o", figures, ...command],
+    { stdio: ["ignore", target, "ignore"] },
+  );
+  const wall = (performance.now() - startedAt) / 1000;
   closeSync(target);
   if (error !== undefined) throw error;
   // Matches are no failure, but some programs tell them by their exit status.
-  return status === 0 || status === 1 ? seconds : undefined;
+  if (status !== 0 && status !== 1) return undefined;
+  const [user, system] = readFileSync(figures, "utf8").trim().split(/\s+/).slice(-2).map(Number);
+  return { wall, cpu: user! + system! };
 }
 
 function matches(): number {
@@ -90,27 +102,32 @@ function rate(seconds: number): string {
   return Math.round(count / seconds).toLocaleString("en");
 }
 
-console.log("| format | Picket, lines/s | rsigma, lines/s | ratio |");
-console.log("| --- | ---: | ---: | ---: |");
+console.log(
+  "| format | Picket, lines/s | rsigma, lines/s | ratio, wall | ratio, processor time |",
+);
+console.log("| --- | ---: | ---: | ---: | ---: |");
 for (const [format, field] of FORMATS) {
   if (positionals.length > 0 && !positionals.includes(format)) continue;
   const [file, rule] = [writeLines(format), writeRule(format, field)];
   const tail = ["-r", rule, "-e", `@${file}`, "--input-format", format];
   const ours = [options.picket, "eval", ...tail, "-q", "--output-format", "ndjson"];
   const theirs = [options.rsigma, "engine", "eval", ...tail, "-q", "--output-format", "ndjson"];
-  const times: { readonly ours: number; readonly theirs: number }[] = [];
   const first = run(ours);
   assert.ok(first !== undefined, `${ours.join(" ")} failed`);
   assert.equal(matches(), markedLines(count), `${format}: picket`);
   if (run(theirs) === undefined) {
-    console.log(`| ${format} | ${rate(first)} | does not know it | |`);
+    console.log(`| ${format} | ${rate(first.wall)} | does not know it | | |`);
     continue;
   }
   assert.equal(matches(), markedLines(count), `${format}: rsigma`);
+  const times: { readonly ours: Run; readonly theirs: Run }[] = [];
   for (let round = 0; round < runs; round++) times.push({ ours: run(ours)!, theirs: run(theirs)! });
-  const own = median(times.map((time) => time.ours));
-  const other = median(times.map((time) => time.theirs));
-  const ratio = median(times.map((time) => time.theirs / time.ours));
-  console.log(`| ${format} | ${rate(own)} | ${rate(other)} | ${ratio.toFixed(2)} |`);
+  const rates = (["ours", "theirs"] as const).map((who) =>
+    rate(median(times.map((time) => time[who].wall)))
+  );
+  const ratios = (["wall", "cpu"] as const).map((figure) =>
+    median(times.map((time) => time.theirs[figure] / time.ours[figure])).toFixed(2)
+  );
+  console.log(`| ${[format, ...rates, ...ratios].join(" | ")} |`);
   rmSync(file);
 }
