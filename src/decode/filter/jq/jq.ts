@@ -1,0 +1,72 @@
+/**
+ * jq 1.7 within bounds.
+ *
+ * Picket has its own: of what npm offers, the one that is right in everything is jq itself as
+ * WebAssembly, which compiles its program anew for every event and cannot be stopped, and none of
+ * the others knows half of the language. See docs/benchmarks.md.
+ */
+import type { Value } from "../../../event/value.ts";
+import { FilterError } from "../errors.ts";
+import { Budget, limit, MAX_OUTPUTS } from "./budget.ts";
+import { Compiler } from "./compile.ts";
+import { toText } from "./formats.ts";
+import { Break } from "./machine.ts";
+import { parseJq } from "./parse.ts";
+import type { JqError } from "./values.ts";
+
+/** A program that is ready to meet values. */
+export interface JqProgram {
+  /**
+   * Calls `emit` for each output, in order, and `failed` for each that cannot be made. Neither may run
+   * the same program.
+   *
+   * @throws {FilterError} `FILTER_LIMIT` if the value takes more steps or outputs than one may; what
+   *   was emitted before stands.
+   */
+  run(input: Value, emit: (output: Value) => void, failed: (message: string) => void): void;
+}
+
+/**
+ * Compiles a program. Modules, times of now, further inputs and the environment are left out.
+ *
+ * @throws {FilterError} `FILTER_SYNTAX`; its message does not repeat the program.
+ * @see https://jqlang.org/manual/v1.7/
+ */
+export function compileJq(program: string): JqProgram {
+  const budget = new Budget();
+  let failed: (message: string) => void = () => {};
+  const code = new Compiler(budget, (error) => failed(messageOf(error))).program(parseJq(program));
+  return {
+    run(input, emit, onError) {
+      budget.reset();
+      failed = onError;
+      let outputs = 0;
+      try {
+        code(input, undefined, undefined, (value) => {
+          if (++outputs > MAX_OUTPUTS) throw limit(`more than ${MAX_OUTPUTS} outputs of one event`);
+          emit(value);
+        });
+      } catch (error) {
+        throw bounded(error);
+      }
+    },
+  };
+}
+
+/** What `error` was given, as a text. */
+function messageOf({ value }: JqError): string {
+  if (value === null) return "null (null) not a string";
+  try {
+    return toText(value, new Budget());
+  } catch {
+    return "an error that cannot be written";
+  }
+}
+
+/** Errors of the engine that runs us about its own bounds are about ours. */
+function bounded(error: unknown): unknown {
+  if (error instanceof FilterError) return error;
+  if (error instanceof RangeError) return limit("the program or the event nests too deeply");
+  // `break` where its label has been left already.
+  return error instanceof Break ? new FilterError("FILTER_VALUE", "break") : error;
+}
