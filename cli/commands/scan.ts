@@ -320,7 +320,9 @@ async function writeHits(
     paint: painter(!toFile && useColor(options.color, io)),
     pretty: !toFile && io.outIsTerminal,
   });
-  const write = toFile ? (text: string) => writeFully(descriptor, text) : io.out;
+  const write = toFile
+    ? (text: string) => writeFully(descriptor, text)
+    : (text: string) => io.out(text);
   let pending = outcome.counts.matches > 0 || toFile ? renderer.header : "";
   try {
     for await (const { json } of outcome.hits()) {
