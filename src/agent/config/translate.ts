@@ -207,9 +207,7 @@ function translateInput(root: ConfigNode, problems: ConfigProblem[]): ConfigNode
   if (parsed === undefined) return root;
   let source = nodeOf(parsed, common);
   if (format !== undefined) {
-    if (format.kind === "scalar" && (format.value === "logfmt" || format.value === "cef")) {
-      problems.push(warning("daemon.input.format", format, "is not supported by this version"));
-    } else source = withNode(source, ["format"], renamed(format, "daemon.input.format"));
+    source = withNode(source, ["format"], renamed(format, "daemon.input.format"));
   }
   if (zone !== undefined) {
     source = withNode(source, ["syslog_tz"], renamed(zone, "daemon.input.syslog_tz"));
