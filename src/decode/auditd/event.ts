@@ -27,7 +27,13 @@ import { type AuditRecord, parseAuditHeader, parseAuditRecord } from "./record.t
 
 /** Values of one name that are kept; the kernel writes tens. */
 const MAX_VALUES = 1000;
+const EXECVE = "EXECVE";
 const REGISTER = /^a[0-3]$/;
+/** An argument, a part of one, or its length. */
+const ARGUMENT = /^a\d+(?:\[|_len$|$)/;
+const A = 0x61;
+/** Stands between the keys of a rule that has several. */
+const KEYS = "\x01";
 /** Numbers by which the kernel keeps its books: not what a keyword means. */
 const BOOKS: ReadonlySet<string> = new Set([
   "arch",
@@ -118,8 +124,8 @@ class AuditEvent implements LogEvent {
   readonly #records: readonly AuditRecord[];
   readonly #args: ReadonlyMap<string, string>;
   readonly #facts: AuditFacts;
-  #fields: ReadonlyMap<string, Value> | undefined;
-  #value: ValueObject | undefined;
+  #head: ReadonlyMap<string, Value> | undefined;
+  #names: ReadonlyMap<string, Value> | undefined;
 
   /** @param records At least one. */
   constructor(records: readonly AuditRecord[]) {
@@ -133,25 +139,37 @@ class AuditEvent implements LogEvent {
   }
 
   get(field: Field): Value | undefined {
-    const value = this.#all().get(field.name);
+    const { name } = field;
+    const value = this.#headNames().get(name) ?? this.#sigmaNames().get(name) ??
+      this.#recorded(name);
     return value !== undefined || field.path === undefined ? value : this.#inside(field);
   }
 
   topKeys(): readonly string[] {
-    return [...this.#all().keys(), ...this.#types(), "records"];
+    const keys = new Set([...this.#headNames().keys(), ...this.#sigmaNames().keys()]);
+    for (const { type, fields } of this.#records) {
+      keys.add(type);
+      for (const name of fields.keys()) keys.add(name);
+    }
+    for (const name of this.#args.keys()) keys.add(name);
+    return [...keys, "records"];
   }
 
   /** The texts of records and the command line; not the numbers by which the kernel keeps its books. */
   someText(visit: (text: string) => boolean): boolean {
-    for (const [name, value] of this.#all()) {
-      if (BOOKS.has(name) || name === "timestamp" || name === "audit_id") continue;
-      if (typeof value === "string") {
-        if (visit(value)) return true;
-      } else if (Array.isArray(value)) {
-        for (const one of value as readonly Value[]) if (visit(String(one))) return true;
+    for (const { type, fields } of this.#records) {
+      if (visit(type)) return true;
+      for (const [name, text] of fields) {
+        if (BOOKS.has(name)) continue;
+        if (name.charCodeAt(0) === A && this.#isNumbered(type, name)) continue;
+        if (visit(name === "key" ? text.replaceAll(KEYS, " ") : text)) return true;
       }
     }
-    return false;
+    const { paths, syscall } = this.#facts;
+    for (const text of this.#args.values()) if (visit(text)) return true;
+    for (const text of paths) if (visit(text)) return true;
+    if (syscall !== undefined && visit(syscall)) return true;
+    return this.#args.size > 0 && visit([...this.#args.values()].join(" "));
   }
 
   /**
@@ -159,101 +177,85 @@ class AuditEvent implements LogEvent {
    * objects where there are several.
    */
   toValue(): Value {
-    return this.#value ??= this.#describe();
-  }
-
-  #all(): ReadonlyMap<string, Value> {
-    return this.#fields ??= this.#merge();
-  }
-
-  #types(): ReadonlySet<string> {
-    return new Set(this.#records.map(({ type }) => type));
-  }
-
-  #merge(): ReadonlyMap<string, Value> {
-    const { syscall, paths } = this.#facts;
     const call = recordOf(this.#records, "SYSCALL");
-    const found = new Map<string, string | Set<string>>();
-    for (const [name, text] of this.#args) found.set(name, text);
-    const hasArgs = this.#args.size > 0;
-    for (const { type, fields } of this.#records) {
-      for (const [name, text] of fields) {
-        if (name.length === 2 && hasArgs && REGISTER.test(name)) continue;
-        if (type === "EXECVE" && this.#isArgument(name)) continue;
-        if (name === "hostname") continue;
-        if (name === "key" && text.includes("\x01")) {
-          for (const key of text.split("\x01")) addValue(found, name, key);
-        } else {
-          addValue(found, name, text);
-        }
+    const chosen = new Map(this.#headNames());
+    if (this.#facts.syscall !== undefined) chosen.set("SYSCALL", this.#facts.syscall);
+    chosen.delete("syscall");
+    const success = call?.fields.get("success");
+    if (success !== undefined) chosen.set("success", success);
+    const key = this.#recorded("key");
+    if (key !== undefined && key !== "(null)") chosen.set("key", key);
+    for (const [name, value] of this.#sigmaNames()) chosen.set(name, value);
+    return { ...Object.fromEntries(chosen), records: this.#recordObjects() };
+  }
+
+  #sigmaNames(): ReadonlyMap<string, Value> {
+    return this.#names ??= sigmaNames(this.#records, this.#facts, [...this.#args.values()]);
+  }
+
+  /** When, which, where, and the system call. */
+  #headNames(): ReadonlyMap<string, Value> {
+    if (this.#head !== undefined) return this.#head;
+    const head = new Map<string, Value>();
+    const { id, node } = this.#records[0]!;
+    const timestamp = instantOf(id);
+    if (timestamp !== undefined) head.set("timestamp", timestamp);
+    head.set("audit_id", id);
+    if (node !== undefined) head.set("hostname", node);
+    const types = [...new Set(this.#records.map(({ type }) => type))];
+    head.set("type", types.length === 1 ? types[0]! : types);
+    const { syscall } = this.#facts;
+    if (syscall !== undefined) {
+      head.set("SYSCALL", syscall);
+      const number = recordOf(this.#records, "SYSCALL")?.fields.get("syscall");
+      if (number !== undefined) head.set("syscall", new Spellings(number, syscall));
+    }
+    return this.#head = head;
+  }
+
+  /** A name as records have it, of all of them or of those of one type. */
+  #recorded(name: string, type?: string): Value | undefined {
+    const isArgument = name.charCodeAt(0) === A && ARGUMENT.test(name);
+    if (isArgument && (type === undefined || type === EXECVE)) {
+      const argument = this.#args.get(name);
+      if (argument !== undefined) return argument;
+    }
+    // The far side of a login must not pass for the machine it is about.
+    if (name === "hostname" && type === undefined) return undefined;
+    let found: string | Set<string> | undefined;
+    for (const record of this.#records) {
+      if (type !== undefined && record.type !== type) continue;
+      const text = record.fields.get(name);
+      if (text === undefined) continue;
+      if (isArgument && type === undefined && this.#isNumbered(record.type, name)) continue;
+      if (isArgument && record.type === EXECVE) continue;
+      if (name === "key" && text.includes(KEYS)) {
+        for (const key of text.split(KEYS)) found = withValue(found, key);
+      } else {
+        found = withValue(found, text);
       }
     }
-    for (const name of paths) addValue(found, "name", name);
-    const all = new Map<string, Value>(Object.entries(this.#head()));
-    for (const [name, texts] of found) {
-      all.set(name, typeof texts === "string" ? texts : [...texts]);
+    if (name === "name" && type === undefined) {
+      for (const path of this.#facts.paths) found = withValue(found, path);
     }
-    if (syscall !== undefined) {
-      all.set("SYSCALL", syscall);
-      const number = call?.fields.get("syscall");
-      if (number !== undefined) all.set("syscall", new Spellings(number, syscall));
-    }
-    for (const [name, value] of Object.entries(this.#names())) all.set(name, value);
-    return all;
+    if (found === undefined && type === "SYSCALL" && name === type) return this.#facts.syscall;
+    return found === undefined || typeof found === "string" ? found : [...found];
   }
 
-  #isArgument(name: string): boolean {
-    return name.charCodeAt(0) === 0x61 && /^a\d+(?:\[|_len$|$)/.test(name);
-  }
-
-  #names(): Record<string, Value> {
-    return sigmaNames(this.#records, this.#facts, [...this.#args.values()]);
-  }
-
-  /** When, which and where. */
-  #head(): Record<string, Value> {
-    const [first] = this.#records;
-    const { id, node } = first!;
-    const timestamp = instantOf(id);
-    const types = [...this.#types()];
-    return {
-      ...(timestamp === undefined ? {} : { timestamp }),
-      audit_id: id,
-      ...(node === undefined ? {} : { hostname: node }),
-      type: types.length === 1 ? types[0]! : types,
-    };
+  /** Whether a name stands for an argument in raw form, or for a register where there are arguments. */
+  #isNumbered(type: string, name: string): boolean {
+    if (type === EXECVE) return ARGUMENT.test(name);
+    return type === "SYSCALL" && REGISTER.test(name) && this.#args.size > 0;
   }
 
   /** `TYPE.name`, or a path into the event as results carry it. */
   #inside(field: Field): Value | undefined {
     const dot = field.name.indexOf(".");
     if (dot < 0) return undefined;
-    const type = field.name.slice(0, dot), name = field.name.slice(dot + 1);
-    if (type === "records") return lookup(this.toValue(), field);
-    const isExecve = type === "EXECVE";
-    const arg = isExecve ? this.#args.get(name) : undefined;
-    if (arg !== undefined) return arg;
-    if (isExecve && this.#isArgument(name)) return undefined;
-    const found = new Map<string, string | Set<string>>();
-    for (const record of this.#records) {
-      const text = record.type === type ? record.fields.get(name) : undefined;
-      if (text !== undefined) addValue(found, name, text);
-    }
-    const texts = found.get(name);
-    if (texts === undefined && type === "SYSCALL" && name === "SYSCALL") return this.#facts.syscall;
-    return texts === undefined || typeof texts === "string" ? texts : [...texts];
-  }
-
-  #describe(): ValueObject {
-    const all = this.#all();
-    const call = recordOf(this.#records, "SYSCALL");
-    const chosen: Record<string, Value> = this.#head();
-    if (this.#facts.syscall !== undefined) chosen["SYSCALL"] = this.#facts.syscall;
-    const success = call?.fields.get("success");
-    if (success !== undefined) chosen["success"] = success;
-    const key = all.get("key");
-    if (key !== undefined && key !== "(null)") chosen["key"] = key;
-    return { ...chosen, ...this.#names(), records: this.#recordObjects() };
+    const type = field.name.slice(0, dot);
+    return type === "records"
+      ? lookup(this.toValue(), field)
+      : this.#recorded(field.name.slice(dot + 1), type);
   }
 
   #recordObjects(): ValueObject {
@@ -261,10 +263,13 @@ class AuditEvent implements LogEvent {
     for (const { type, fields } of this.#records) {
       const list = byType.get(type) ?? [];
       // Arguments may be spread over several records.
-      if (type === "EXECVE" && list.length > 0) continue;
-      const own = type === "EXECVE"
-        ? [...[...fields].filter(([name]) => !this.#isArgument(name)), ...this.#args]
-        : [...fields].filter(([name]) => name !== "msg");
+      if (type === EXECVE && list.length > 0) continue;
+      const own: (readonly [string, Value])[] = [];
+      for (const [name, text] of fields) {
+        if (name === "msg" || (type === EXECVE && ARGUMENT.test(name))) continue;
+        own.push([name, name === "key" && text.includes(KEYS) ? text.split(KEYS) : text]);
+      }
+      if (type === EXECVE) { for (const argument of this.#args) own.push(argument); }
       list.push(Object.fromEntries(own));
       byType.set(type, list);
     }
@@ -275,12 +280,10 @@ class AuditEvent implements LogEvent {
   }
 }
 
-function addValue(found: Map<string, string | Set<string>>, name: string, text: string): void {
-  const known = found.get(name);
-  if (known === undefined) found.set(name, text);
-  else if (typeof known !== "string") {
-    if (known.size < MAX_VALUES) known.add(text);
-  } else if (known !== text) found.set(name, new Set([known, text]));
+function withValue(known: string | Set<string> | undefined, text: string): string | Set<string> {
+  if (known === undefined || known === text) return text;
+  if (typeof known === "string") return new Set([known, text]);
+  return known.size < MAX_VALUES ? known.add(text) : known;
 }
 
 /** The instant in `SECONDS.MILLIS:SERIAL`, RFC 3339; `undefined` beyond the range of `Date`. */

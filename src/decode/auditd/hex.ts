@@ -3,7 +3,7 @@
  * character or a byte beyond ASCII in them.
  */
 
-const utf8 = new TextDecoder();
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * The text behind `hex`, which is UTF-8; what is not becomes U+FFFD.

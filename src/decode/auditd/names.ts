@@ -76,25 +76,25 @@ interface Connection {
 
 /** The first record of a type. */
 export function recordOf(records: readonly AuditRecord[], type: string): AuditRecord | undefined {
-  return records.find((record) => record.type === type);
+  for (const record of records) if (record.type === type) return record;
+  return undefined;
 }
 
 /** What happened, by the system call, its paths and its address. */
 export function auditFacts(records: readonly AuditRecord[]): AuditFacts {
   const call = recordOf(records, "SYSCALL");
   const syscall = call === undefined ? undefined : nameOfCall(call);
-  const success = call?.fields.get("success");
-  const isFailed = success === "no";
+  const isFailed = call?.fields.get("success") === "no";
   const isExecution = !isFailed &&
-    (recordOf(records, "EXECVE") !== undefined ||
-      (syscall !== undefined && EXECUTING.has(syscall)));
+    ((syscall !== undefined && EXECUTING.has(syscall)) ||
+      recordOf(records, "EXECVE") !== undefined);
   const paths = pathsOf(records, call, syscall);
   return {
     syscall,
     isFailed,
     isExecution,
     paths: paths.map(({ name }) => name),
-    files: isFailed ? [] : filesOf(paths, call, syscall),
+    files: isFailed || paths.length === 0 ? [] : filesOf(paths, call, syscall),
     connection: connectionOf(records, call, syscall),
   };
 }
@@ -223,27 +223,30 @@ export function sigmaNames(
   records: readonly AuditRecord[],
   facts: AuditFacts,
   args: readonly string[],
-): Record<string, Value> {
+): ReadonlyMap<string, Value> {
   const uid = find(records, USER_ID);
-  const { files, connection } = facts;
-  const names = files.map(({ name }) => name);
-  const remote = connection?.initiated === false ? "Source" : "Destination";
-  const found: Record<string, Value | undefined> = {
-    Image: find(records, IMAGE),
-    CommandLine: args.length > 0 ? args.join(" ") : find(records, TITLE),
-    CurrentDirectory: find(records, DIRECTORY),
-    User: find(records, USER) ?? (uid === "0" ? "root" : uid),
-    ProcessId: find(records, PID),
-    ParentProcessId: find(records, PARENT_PID),
-    LogonId: uid,
-    TargetFilename: names.length > 1 ? names : names[0],
-    Initiated: connection === undefined ? undefined : String(connection.initiated),
-    [`${remote}Ip`]: connection?.address,
-    [`${remote}Port`]: connection?.port,
-    [`${remote}IsIpv6`]: connection === undefined
-      ? undefined
-      : String(connection.address.includes(":")),
+  const found = new Map<string, Value>();
+  const add = (name: string, value: Value | undefined) => {
+    if (value !== undefined) found.set(name, value);
   };
-  const entries = Object.entries(found).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Record<string, Value>;
+  add("Image", find(records, IMAGE));
+  add("CommandLine", args.length > 0 ? args.join(" ") : find(records, TITLE));
+  add("CurrentDirectory", find(records, DIRECTORY));
+  add("User", find(records, USER) ?? (uid === "0" ? "root" : uid));
+  add("ProcessId", find(records, PID));
+  add("ParentProcessId", find(records, PARENT_PID));
+  add("LogonId", uid);
+  const { files, connection } = facts;
+  if (files.length > 0) {
+    add("TargetFilename", files.length > 1 ? files.map(({ name }) => name) : files[0]!.name);
+  }
+  if (connection !== undefined) {
+    const { initiated, address, port } = connection;
+    const remote = initiated ? "Destination" : "Source";
+    add("Initiated", String(initiated));
+    add(`${remote}Ip`, address);
+    add(`${remote}Port`, port);
+    add(`${remote}IsIpv6`, String(address.includes(":")));
+  }
+  return found;
 }

@@ -105,6 +105,40 @@ const ENCODED: ReadonlySet<string> = new Set([
 
 const ARGUMENT = /^a\d+$/;
 const ARGUMENT_PART = /^a\d+\[\d+\]$/;
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true }), toUtf8 = new TextEncoder();
+/** Longer ones are no names that come again. */
+const MAX_NAME = 32;
+
+/** A name of a field and what it says about values. */
+interface FieldName {
+  readonly text: string;
+  readonly isEncoded: boolean;
+  /** Of `EXECVE`: `a0`. */
+  readonly isArgument: boolean;
+}
+
+/**
+ * Names that were met, by a hash of them. The same fifty stand in all records, so a name is not made
+ * anew for each of them; what falls on the same place takes it.
+ */
+const names: (FieldName | undefined)[] = Array.from({ length: 1024 }, () => undefined);
+
+function fieldName(text: string, from: number, to: number, hash: number): FieldName {
+  const place = hash & 1023;
+  const known = names[place];
+  if (known !== undefined && known.text.length === to - from && text.startsWith(known.text, from)) {
+    return known;
+  }
+  const slice = text.slice(from, to);
+  const isShort = slice.length <= MAX_NAME;
+  // A slice would keep the whole line in memory for as long as it is known.
+  const own = isShort ? utf8.decode(toUtf8.encode(slice)) : slice;
+  const name = { text: own, isEncoded: ENCODED.has(own), isArgument: ARGUMENT.test(own) };
+  if (isShort) names[place] = name;
+  return name;
+}
+
 /** Names and lengths far beyond what is written; so a hostile header takes no time. */
 const MAX_NODE = 256, MAX_TYPE = 64, MAX_ID = 64;
 const ID = /^\d{1,12}\.\d{1,9}:\d{1,20}$/;
@@ -186,34 +220,36 @@ function readPairs(
       at++;
       continue;
     }
-    let equals = at;
-    while (equals < length && text.charCodeAt(equals) !== EQUALS) {
-      if (text.charCodeAt(equals) === BLANK) break;
-      equals++;
+    const from = text.charCodeAt(at) === OPENING ? at + 1 : at;
+    let equals = from, hash = 0, code = text.charCodeAt(from);
+    // Beyond the end it is not a number.
+    while (code !== EQUALS && code !== BLANK && equals < length) {
+      hash = (hash * 31 + code) | 0;
+      code = text.charCodeAt(++equals);
     }
-    if (text.charCodeAt(equals) !== EQUALS || equals === at) {
+    if (code !== EQUALS || equals === at) {
       const end = equals === at ? endOf(text, " ", at) : equals;
       words.push(text.slice(at, end));
       at = end + 1;
       continue;
     }
     const start = equals + 1;
-    const code = text.charCodeAt(start);
-    const name = text.slice(text.charCodeAt(at) === OPENING ? at + 1 : at, equals);
+    const name = fieldName(text, from, equals, hash);
+    code = text.charCodeAt(start);
     let end: number;
     if (code === DOUBLE) {
       end = endOf(text, '"', start + 1);
       // The parts of an argument are put together before they are decoded.
-      const isPart = type === "EXECVE" && ARGUMENT_PART.test(name);
-      add(fields, name, isPart ? text.slice(start, end + 1) : text.slice(start + 1, end));
+      const isPart = type === "EXECVE" && ARGUMENT_PART.test(name.text);
+      add(fields, name.text, isPart ? text.slice(start, end + 1) : text.slice(start + 1, end));
     } else if (code === SINGLE && !isInner) {
       end = endOfSingle(text, start + 1);
       const inner = text.slice(start + 1, end);
-      add(fields, name, inner);
+      add(fields, name.text, inner);
       readPairs(inner, type, fields, words, true);
     } else if (code === BRACE) {
       end = endOf(text, "}", start + 1);
-      add(fields, name, text.slice(start + 1, end).trim());
+      add(fields, name.text, text.slice(start + 1, end).trim());
     } else {
       end = endOf(text, " ", start);
       addBare(fields, name, text.slice(start, end), type);
@@ -227,10 +263,14 @@ function add(fields: Map<string, string>, name: string, text: string): void {
 }
 
 /** Texts in hex are decoded; what a program of old wrote into brackets loses them. */
-function addBare(fields: Map<string, string>, name: string, text: string, type: string): void {
+function addBare(
+  fields: Map<string, string>,
+  { text: name, isEncoded, isArgument }: FieldName,
+  text: string,
+  type: string,
+): void {
   if (fields.has(name)) return;
-  const isEncoded = ENCODED.has(name) || (type === "EXECVE" && ARGUMENT.test(name));
-  const decoded = isEncoded ? decodeHexText(text) : undefined;
+  const decoded = isEncoded || (isArgument && type === "EXECVE") ? decodeHexText(text) : undefined;
   if (decoded !== undefined) {
     fields.set(name, name === "proctitle" ? argumentsOf(decoded) : decoded);
     return;

@@ -12,7 +12,7 @@ export type SocketAddress =
   | { readonly family: "local"; readonly path: string }
   | { readonly family: "netlink" | "packet" | "vsock" | "alg" | "unspec" };
 
-const utf8 = new TextDecoder();
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Decodes the value of `saddr`; `undefined` for a family that is not known, or too few bytes. */
 export function decodeSocketAddress(hex: string): SocketAddress | undefined {
