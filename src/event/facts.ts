@@ -16,6 +16,7 @@ const COMPUTER_FIELDS = [
   "host",
   "HOSTNAME",
   "syslog_hostname",
+  "resource.host.name",
 ].map(internField);
 const TIME_FIELDS = TIMESTAMP_FIELDS.map(internField);
 /** Smaller numbers in fields with names such as `time` and `start` are durations or counts. */

@@ -19,6 +19,9 @@ const CACHE_ENTRIES = 4096;
 /** Comparing a longer string costs more than making it again. */
 const MAX_CACHED = 48;
 
+/** Groups in groups, which no message of OTLP has. */
+const MAX_GROUPS = 100;
+
 /** Reads one message; the nested ones are read in place, up to the end that their length tells. */
 export class WireReader {
   /** Of the next byte. */
@@ -168,14 +171,15 @@ export class WireReader {
     }
   }
 
-  /** Groups have no length; those inside are counted, so that no depth needs a stack. */
+  /** Groups have no length: their ends are looked for. */
   #skipGroup(tag: number, end: number): void {
     const open = [tag >>> 3];
     while (open.length > 0) {
       const inner = this.tag(end);
       const kind = inner & 7;
-      if (kind === WIRE.startGroup) open.push(inner >>> 3);
-      else if (kind !== 4) this.skip(inner, end);
+      if (kind === WIRE.startGroup) {
+        if (open.push(inner >>> 3) > MAX_GROUPS) throw this.#wrong("has too many groups in groups");
+      } else if (kind !== 4) this.skip(inner, end);
       else if (open.pop() !== inner >>> 3) throw this.#wrong("closes a group that is not open");
     }
   }
