@@ -5,7 +5,7 @@ import { getLogger } from "@logtape/logtape";
 import type { StaticLogsource } from "../engine/logsource.ts";
 import type { DetectionResult } from "../engine/result.ts";
 import { jsonText } from "../event/json_text.ts";
-import { parseLine } from "../decode/parse_line.ts";
+import { compileFilter } from "../decode/filter/compile.ts";
 import type { LogEvent } from "../event/event.ts";
 import { eventTimestamp } from "../event/facts.ts";
 import type { NewAlert } from "../runtime/alert.ts";
@@ -15,6 +15,7 @@ import type {
   LogProcessor,
   ParseFailure,
 } from "../runtime/log_processor.ts";
+import { visitEvents } from "../runtime/input_events.ts";
 import type { MetricsHook } from "../runtime/metrics.ts";
 import type { NewDeadLetter } from "../runtime/outbox.ts";
 import type { EventBatch, EventSource, RawEvent } from "../runtime/plugin.ts";
@@ -104,14 +105,20 @@ export class SourceRunner {
     this.#position = position;
     this.#builder = builder;
     this.#context = context;
-    const { format = "auto", logsource, syslogZone, syslogStripBom } = settings;
+    const { format = "auto", logsource, syslogZone, syslogStripBom, filter, jsonArray } = settings;
     this.#batchOptions = {
       format,
       eventsPerLook: context.batchEvents,
       ...(syslogZone === undefined ? {} : { syslogZone }),
       ...(syslogStripBom === undefined ? {} : { syslogStripBom }),
       ...(logsource === undefined ? {} : { logsource: lowerCase(logsource) }),
+      ...(jsonArray === undefined ? {} : { jsonArray }),
+      // One of its own for each source: it holds state while it runs.
+      ...(filter === undefined ? {} : { filter: compileFilter(filter) }),
     };
+    if (filter !== undefined) {
+      log.info(`Event filter: ${filter.kind} '${filter.expression}'`, { source: source.id });
+    }
   }
 
   get state(): RunnerState {
@@ -320,16 +327,8 @@ export class SourceRunner {
     if (Math.abs(nowMs - this.#lagMs) < LAG_SAMPLE_MS) return;
     this.#lagMs = nowMs;
     let event: LogEvent | undefined;
-    try {
-      event = typeof payload === "string"
-        ? parseLine(payload, this.#batchOptions.format ?? "auto", {
-          ...this.#batchOptions,
-          nowMs,
-        })
-        : payload;
-    } catch {
-      return; // Counted as a parse error already.
-    }
+    // What fails has been counted already.
+    visitEvents(payload, { ...this.#batchOptions, nowMs }, (one) => event = one);
     const [eventMs] = event === undefined ? [] : eventTimestamp(event);
     if (eventMs !== undefined) this.#context.onLag((nowMs - eventMs) / 1000, nowMs);
   }

@@ -19,6 +19,8 @@ export interface InputOptions extends LineOptions {
   readonly expectsJson?: boolean;
   /** Applied to every event before rules see it. */
   readonly filter?: EventFilter;
+  /** `keep`: a line that is an array is one event. Default `explode`. */
+  readonly jsonArray?: "explode" | "keep";
 }
 
 /** Why an input is not an event, or not all that a filter should have made of it. */
@@ -54,9 +56,8 @@ export function visitEvents(
   }
   if (event === undefined) return undefined;
   if (options.filter !== undefined) return visitFiltered(event, options.filter, visit);
-  const members = typeof input === "string" && event instanceof JsonEvent
-    ? arrayMembers(input)
-    : undefined;
+  const isArrayText = typeof input === "string" && options.jsonArray !== "keep";
+  const members = isArrayText && event instanceof JsonEvent ? arrayMembers(input) : undefined;
   if (members === undefined) visit(event);
   else for (const member of members) visit(decodeJson(member));
   return undefined;

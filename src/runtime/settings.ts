@@ -4,6 +4,7 @@
  * `src/agent/config` makes these from YAML (`timeout: 30s` becomes `timeoutMs: 30000`, sizes become
  * bytes, secrets become functions that read them); library users write them down directly.
  */
+import type { FilterSettings } from "../decode/filter/types.ts";
 import type { LineFormat } from "../decode/parse_line.ts";
 import type { TimeZone } from "../event/zone.ts";
 import type { SinkFilter } from "./outbox.ts";
@@ -48,6 +49,10 @@ export interface SourceCommon {
   readonly syslogZone?: TimeZone;
   /** Whether a byte order mark that begins a syslog message is left out. Default `true`. */
   readonly syslogStripBom?: boolean;
+  /** Picks events out of what was read; it has been compiled once, so that it can be. */
+  readonly filter?: FilterSettings;
+  /** A line that is a JSON array of objects: an event for each, or one. Default `explode`. */
+  readonly jsonArray?: "explode" | "keep";
 }
 
 /** How several lines become one record. */

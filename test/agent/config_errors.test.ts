@@ -205,10 +205,32 @@ const MEMBERS: readonly (readonly [section: string, member: string, problem: str
     "{type: file, paths: [a], multiline: {start: '('}}",
     "3:48: sources[0].multiline.start: must be a regular expression",
   ],
+  // inputs.md, section 11.
+  [
+    "sources",
+    "{type: stdin, filter: {jq: '.a | nope'}}",
+    "3:31: sources[0].filter.jq: Invalid jq filter '.a | nope': nope/0 is not defined at character 6",
+  ],
+  [
+    "sources",
+    "{type: stdin, filter: {jsonpath: '$.['}}",
+    "3:37: sources[0].filter.jsonpath: Invalid JSONPath '$.[': unexpected shorthand selector '[' at character 3",
+  ],
+  // Row 60 of section 19.
+  [
+    "sources",
+    "{type: stdin, filter: {jq: ., jsonpath: $}}",
+    "3:26: sources[0].filter: must be {jq: EXPR} or {jsonpath: EXPR}",
+  ],
+  [
+    "sources",
+    "{type: stdin, filter: {}}",
+    "3:26: sources[0].filter: must be {jq: EXPR} or {jsonpath: EXPR}",
+  ],
   [
     "sources",
     "{type: stdin, path: a}",
-    "3:18: sources[0].path: unknown key (known here: type, id, format, logsource, labels, syslog_tz, syslog_strip_bom)",
+    "3:18: sources[0].path: unknown key (known here: type, id, format, logsource, labels, syslog_tz, syslog_strip_bom, filter, json_array)",
   ],
   [
     "sources",

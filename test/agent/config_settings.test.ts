@@ -30,13 +30,15 @@ function plain(value: unknown): unknown {
 }
 
 const COMMON_SOURCE = "format: json, logsource: {product: p, service: s, category: c}, " +
-  "labels: {a: 1}, syslog_tz: '-02:30', syslog_strip_bom: false";
+  "labels: {a: 1}, syslog_tz: '-02:30', syslog_strip_bom: false, filter: {jq: .a}, json_array: keep";
 const common = {
   format: "json",
   logsource: { product: "p", service: "s", category: "c" },
   labels: { a: "1" },
   syslogZone: { kind: "fixed", minutes: -150 },
   syslogStripBom: false,
+  filter: { kind: "jq", expression: ".a" },
+  jsonArray: "keep",
 } as const;
 
 const NATS = `

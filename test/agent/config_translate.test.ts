@@ -154,7 +154,7 @@ daemon:
            tokens: [{name: prom, role: soc, token_env: TOK}]}
     audit: {enabled: true, max_entries: 5, max_age: 24h, max_body_bytes: 1024}
   input: {source: "nats://h:4222/edge.>", format: json, syslog_tz: "+01:00", buffer_size: 500,
-          batch_size: 50}
+          batch_size: 50, jq: ".Records[]?"}
   output:
     sinks: ["stdout?on_full=block", "file:///tmp/x.ndjson"]
     dlq: file:///tmp/dlq.ndjson
@@ -202,6 +202,7 @@ test("a configuration of rsigma works", () => {
     durable: "grp",
     format: "json",
     syslogZone: { kind: "fixed", minutes: 60 },
+    filter: { kind: "jq", expression: ".Records[]?" },
     logsource: { product: "windows", custom: { a: "b" } },
   }]);
   const batching = { batchMax: 64, backoffBaseMs: 100, backoffMaxMs: 5000 };
@@ -245,7 +246,7 @@ const IO = "sources: [stdin]\nsinks: [stdout]\n";
 test("sections of rsigma that Picket does not have are said, never passed over in silence", () => {
   const text =
     `${IO}daemon: {pipelines: [sysmon], correlation: {suppress: 5m}, enrichers: e.yaml,` +
-    " alert_pipeline: a, risk: r, input: {jq: .}," +
+    " alert_pipeline: a, risk: r," +
     " output: {retry_max: 3}, state: {save_interval: 30}, engine: {bloom_prefilter: true}}\n" +
     "eval: {rules: x}\nhygiene: {}\nglobal: {color: always}\n";
   const told = problemsOf(text).map((line) => line.replace(/^warning: c\.yaml:\d+:\d+: /, ""));
@@ -256,7 +257,6 @@ test("sections of rsigma that Picket does not have are said, never passed over i
       "daemon.enrichers",
       "daemon.alert_pipeline",
       "daemon.risk",
-      "daemon.input.jq",
       "daemon.correlation",
       "hygiene",
     ].map((key) => `${key}: is not supported by this version and has no effect`),
@@ -271,6 +271,13 @@ test("sections of rsigma that Picket does not have are said, never passed over i
       "eval",
     ],
   );
+});
+
+// inputs.md, section 11.
+test("a filter of rsigma that cannot be compiled is told by its own name", () => {
+  assert.deepEqual(problemsOf("sinks: [stdout]\ndaemon: {input: {jq: '.['}}\n"), [
+    "c.yaml:2:22: daemon.input.jq: Invalid jq filter '.[': unexpected the end, expected a filter at character 3",
+  ]);
 });
 
 // What is written behind IO, what is said about it.

@@ -65,8 +65,8 @@ export const daemonSchema = z.strictObject({
     syslog_strip_bom: z.boolean().optional(),
     buffer_size: z.int().optional(),
     batch_size: z.int().optional(),
-    jq: anything.optional(),
-    jsonpath: anything.optional(),
+    jq: text().optional(),
+    jsonpath: text().optional(),
   }).optional(),
   output: z.strictObject({
     sinks: z.array(text()).optional(),

@@ -4,6 +4,8 @@
  * @see delivery.md, sections 3 and 20.9
  */
 import { z } from "zod";
+import { compileFilter } from "../../decode/filter/compile.ts";
+import { FilterError } from "../../decode/filter/errors.ts";
 import { LINE_FORMATS } from "../../decode/parse_line.ts";
 import { parseTimeZone, TimeZoneError } from "../../event/zone.ts";
 import { natsAckSchema, natsSchema } from "./schema_shared.ts";
@@ -11,6 +13,36 @@ import { age, count, id, path, size, text, texts, wait } from "./schema_values.t
 
 /** Lines longer than this are not lines. */
 const MAX_LINE = 64 << 20;
+
+/** `{jq: EXPR}` or `{jsonpath: EXPR}`, compiled once to see whether it can be. */
+const filter = z.strictObject({
+  jq: text().optional(),
+  jsonpath: text().optional(),
+}).superRefine((written, context) => {
+  const { jq, jsonpath } = written;
+  if ((jq === undefined) === (jsonpath === undefined)) {
+    context.addIssue({ code: "custom", message: "must be {jq: EXPR} or {jsonpath: EXPR}" });
+    return;
+  }
+  for (const kind of ["jq", "jsonpath"] as const) {
+    const expression = written[kind];
+    if (expression === undefined) continue;
+    const problem = filterProblem(kind, expression);
+    if (problem !== undefined) {
+      context.addIssue({ code: "custom", message: problem, path: [kind] });
+    }
+  }
+}).describe("picks events out of what was read: {jq: EXPR} or {jsonpath: EXPR}");
+
+function filterProblem(kind: "jq" | "jsonpath", expression: string): string | undefined {
+  try {
+    compileFilter({ kind, expression });
+    return undefined;
+  } catch (error) {
+    if (error instanceof FilterError) return error.message;
+    throw error;
+  }
+}
 
 const common = {
   id: id().optional().describe("name in metrics, positions and alerts; default: the type"),
@@ -31,6 +63,10 @@ const common = {
   ),
   syslog_strip_bom: z.boolean().optional().describe(
     "leave out a byte order mark that begins a syslog message; default true",
+  ),
+  filter: filter.optional(),
+  json_array: z.enum(["explode", "keep"]).optional().describe(
+    "a line that is a JSON array of objects: an event for each (explode, default) or one; a filter sees the array",
   ),
 };
 

@@ -2,6 +2,7 @@
  * Settings of sources.
  */
 import { parseTimeZone } from "../../event/zone.ts";
+import type { FilterSettings } from "../../decode/filter/types.ts";
 import type {
   Multiline,
   NatsReplay,
@@ -88,7 +89,16 @@ function sourceCommon(source: CheckedSource): SourceCommon {
     labels: source.labels === undefined ? undefined : textValues(source.labels),
     syslogZone: source.syslog_tz === undefined ? undefined : parseTimeZone(source.syslog_tz),
     syslogStripBom: source.syslog_strip_bom,
+    filter: filterSettings(source.filter),
+    jsonArray: source.json_array,
   });
+}
+
+/** One of the two is there: the schema says so. */
+function filterSettings(written: CheckedSource["filter"]): FilterSettings | undefined {
+  if (written?.jq !== undefined) return { kind: "jq", expression: written.jq };
+  if (written?.jsonpath === undefined) return undefined;
+  return { kind: "jsonpath", expression: written.jsonpath };
 }
 
 function multiline(

@@ -78,8 +78,6 @@ const NOT_SUPPORTED: readonly string[] = [
   "daemon.alert_pipeline",
   "daemon.risk",
   "daemon.api.audit.sink",
-  "daemon.input.jq",
-  "daemon.input.jsonpath",
   "daemon.correlation",
   "daemon.engine.allow_remote_include",
   "daemon.dispositions",
@@ -193,9 +191,11 @@ function translateInput(root: ConfigNode, problems: ConfigProblem[]): ConfigNode
   const format = nodeAt(root, ["daemon", "input", "format"]);
   const zone = nodeAt(root, ["daemon", "input", "syslog_tz"]);
   const strip = nodeAt(root, ["daemon", "input", "syslog_strip_bom"]);
+  const jq = nodeAt(root, ["daemon", "input", "jq"]);
+  const jsonPath = nodeAt(root, ["daemon", "input", "jsonpath"]);
   const group = nodeAt(root, ["daemon", "nats", "consumer_group"]);
   const logsource = nodeAt(root, ["daemon", "logsource_routing", "event_logsource"]);
-  const first = written ?? format ?? zone ?? strip;
+  const first = written ?? format ?? zone ?? strip ?? jq ?? jsonPath;
   if (first === undefined) return root;
   const common = {
     origin: first.origin,
@@ -215,6 +215,10 @@ function translateInput(root: ConfigNode, problems: ConfigProblem[]): ConfigNode
   if (strip !== undefined) {
     const moved = renamed(strip, "daemon.input.syslog_strip_bom");
     source = withNode(source, ["syslog_strip_bom"], moved);
+  }
+  for (const [kind, node] of [["jq", jq], ["jsonpath", jsonPath]] as const) {
+    if (node === undefined || isUnset(node)) continue;
+    source = withNode(source, ["filter", kind], renamed(node, `daemon.input.${kind}`));
   }
   if (logsource !== undefined) {
     source = withNode(

@@ -15,8 +15,10 @@ export const MAX_STEPS = 2_000_000;
 const MAX_CALLS = 1000;
 /** UTF-16 units of a string, so that doubling one ends. */
 export const MAX_TEXT = 16 << 20;
-/** Units of a text, or members of an array, whose copy counts as a step. */
+/** Units of a text, or members of an array, whose copy takes as long as a step. */
 const UNITS_OF_STEP = 64;
+/** Members of an object cost that much more to copy: it is a table, not a block. */
+const UNITS_OF_MEMBER = 64;
 
 /** Counts what is done for one event. */
 export class Budget {
@@ -38,6 +40,11 @@ export class Budget {
   spend(units: number): void {
     this.#steps += 1 + units / UNITS_OF_STEP;
     if (this.#steps > MAX_STEPS) throw tooManySteps();
+  }
+
+  /** Steps for an object of so many members that is copied. */
+  members(count: number): void {
+    this.spend(count * UNITS_OF_MEMBER);
   }
 
   /** @throws {FilterError} `FILTER_LIMIT` if a text of this length is too long. */

@@ -5,7 +5,7 @@
  * WebAssembly, which compiles its program anew for every event and cannot be stopped, and none of
  * the others knows half of the language. See docs/benchmarks.md.
  */
-import type { Value } from "../../../event/value.ts";
+import type { Value, ValueObject } from "../../../event/value.ts";
 import { FilterError } from "../errors.ts";
 import { Budget, limit, MAX_OUTPUTS } from "./budget.ts";
 import { Compiler } from "./compile.ts";
@@ -44,6 +44,8 @@ export function compileJq(program: string): JqProgram {
       try {
         code(input, undefined, undefined, (value) => {
           if (++outputs > MAX_OUTPUTS) throw limit(`more than ${MAX_OUTPUTS} outputs of one event`);
+          // Of parts that stand in it many times, an output is as large as if each were another.
+          if (value !== input) measure(value, budget);
           emit(value);
         });
       } catch (error) {
@@ -51,6 +53,25 @@ export function compileJq(program: string): JqProgram {
       }
     },
   };
+}
+
+/** UTF-16 units of output that take a step: a few dozen MiB for one event. */
+const WEIGHT_OF_TEXT = 4;
+
+/** Counts what an output consists of, without recursion, since it may nest to any depth. */
+function measure(output: Value, budget: Budget): void {
+  if (typeof output !== "object" || output === null) return;
+  const left: Value[] = [output];
+  for (let value = left.pop(); value !== undefined; value = left.pop()) {
+    if (typeof value === "string") budget.spend(value.length * WEIGHT_OF_TEXT);
+    else budget.step();
+    if (typeof value !== "object" || value === null) continue;
+    if (Array.isArray(value)) { for (const member of value as readonly Value[]) left.push(member); }
+    else {
+      const object = value as ValueObject;
+      for (const key in object) left.push(object[key]!);
+    }
+  }
 }
 
 /** What `error` was given, as a text. */

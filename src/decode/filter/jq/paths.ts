@@ -120,7 +120,7 @@ export function changePath(
 function setKey(value: Value, key: Value, next: Value, budget: Budget): Value {
   if (typeof key === "string" && (value === null || isObject(value))) {
     const copy: Record<string, Value> = { ...value };
-    budget.spend(Object.keys(copy).length);
+    budget.members(Object.keys(copy).length);
     setMember(copy, key, next);
     return copy;
   }
@@ -191,7 +191,7 @@ function deletePath(value: Value, path: readonly Value[], budget: Budget, at: nu
   if (typeof key === "string" && isObject(value)) {
     if (!Object.hasOwn(value, key)) return value;
     const copy: Record<string, Value> = { ...value };
-    budget.spend(Object.keys(copy).length);
+    budget.members(Object.keys(copy).length);
     delete copy[key];
     return copy;
   }

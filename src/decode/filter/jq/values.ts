@@ -252,7 +252,7 @@ export function sum(values: readonly Value[], budget: Budget): Value {
 function merge(left: ValueObject, right: ValueObject, budget: Budget): ValueObject {
   const merged: Record<string, Value> = { ...left };
   const keys = Object.keys(right);
-  budget.spend(Object.keys(merged).length + keys.length);
+  budget.members(Object.keys(merged).length + keys.length);
   for (const key of keys) setMember(merged, key, right[key]!);
   return merged;
 }
@@ -294,7 +294,7 @@ function mergeDeep(
   if (depth > MAX_VALUE_DEPTH) throw tooDeep();
   const merged: Record<string, Value> = { ...left };
   const keys = Object.keys(right);
-  budget.spend(Object.keys(merged).length + keys.length);
+  budget.members(Object.keys(merged).length + keys.length);
   for (const key of keys) {
     const before = member(merged, key);
     const after = right[key]!;
