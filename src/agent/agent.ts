@@ -187,6 +187,7 @@ export class Agent {
         onBatch: (events, parseErrors) => {
           this.eventRate.add(events);
           this.#parseErrors += parseErrors;
+          observers.tellUnknown();
         },
       },
       agent: this.identity,

@@ -29,6 +29,8 @@ const log = getLogger(["picket", "schema"]);
 const NO_VALUES: ReadonlyMap<string, FieldValues> = new Map();
 /** Suggestions are worked out anew when there is news, and not more often than this. */
 const DISCOVERY_MS = 5000;
+/** Events of no schema are told of this often at most. */
+const TELL_UNKNOWN_MS = 600_000;
 
 /** Observers of one agent; what is off costs nothing. */
 export class EventObservers {
@@ -42,6 +44,8 @@ export class EventObservers {
   #fieldsSinceMs: number;
   #schemasSinceMs: number;
   #routes: SchemaRoutes | undefined;
+  #toldUnknown = 0;
+  #toldUnknownMs: number | undefined;
   #discovery: { readonly atMs: number; readonly found: Discovery } | undefined;
 
   constructor(
@@ -75,6 +79,20 @@ export class EventObservers {
     if (!routes.hasBindings) {
       log.warn("Events are routed by schema, but no schema is bound: all meet the same rules");
     }
+  }
+
+  /** To be called behind each batch: says that events are of no schema, if that is to be said. */
+  tellUnknown(): void {
+    const { unknown } = this.routing;
+    if (unknown === this.#toldUnknown || this.#routes?.onUnknown !== "warn") return;
+    const nowMs = this.#now();
+    const toldMs = this.#toldUnknownMs;
+    if (toldMs !== undefined && Math.abs(nowMs - toldMs) < TELL_UNKNOWN_MS) return;
+    log.warn("Some events are of no known schema; all rules look at them", {
+      events: unknown - this.#toldUnknown,
+    });
+    this.#toldUnknown = unknown;
+    this.#toldUnknownMs = nowMs;
   }
 
   /** What is counted, for metrics. */

@@ -16,7 +16,7 @@ import {
   scalarSource,
 } from "./read_predicate.ts";
 
-/** What becomes of events of no schema; `warn` also says so once. */
+/** What becomes of events of no schema; `warn` evaluates them and says so. */
 export const UNKNOWN_POLICIES = ["warn", "drop", "passthrough", "error"] as const;
 export type UnknownPolicy = typeof UNKNOWN_POLICIES[number];
 
