@@ -46,8 +46,19 @@ function scan(text: string, visit: Visit): void {
     const valueAt = ++at;
     let value: string;
     if (text.charCodeAt(at) === QUOTE) {
-      const close = closingQuote(text, at + 1);
-      value = unescape(text.slice(at + 1, close));
+      let isEscaped = false;
+      let close = at + 1;
+      for (; close < length; close++) {
+        const inside = text.charCodeAt(close);
+        if (inside === QUOTE) break;
+        if (inside === BACKSLASH) {
+          isEscaped = true;
+          close++;
+        }
+      }
+      value = text.slice(at + 1, close);
+      // Most have no escapes, and a part of a line costs little until it is read.
+      if (isEscaped) value = value.replace(/\\(["\\])/g, "$1");
       at = Math.min(length, close + 1);
     } else {
       at = wordEnd(text, at);
@@ -64,21 +75,6 @@ function wordEnd(text: string, from: number): number {
     if (code === SPACE || code === TAB) break;
   }
   return at;
-}
-
-/** Where the quote is that ends a value, or the end of the text. */
-function closingQuote(text: string, from: number): number {
-  let at = from;
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) break;
-    if (code === BACKSLASH) at++;
-  }
-  return Math.min(at, text.length);
-}
-
-function unescape(text: string): string {
-  return text.includes("\\") ? text.replace(/\\(["\\])/g, "$1") : text;
 }
 
 /** The pairs of `text` in their order; a word without `=` has the value `true`. */
