@@ -43,15 +43,21 @@ export interface FieldCounts {
 }
 
 interface Entry {
+  readonly name: string;
   events: number;
   /** The event in which it was met last: a name that stands twice in an event counts once. */
   last: number;
+  /** The one that was met behind it last: it mostly is again, which spares looking for it. */
+  next: Entry | undefined;
 }
 
 /** Counts field names; give it every event. */
 export class FieldObserver {
   readonly maxKeys: number;
   readonly #entries = new Map<string, Entry>();
+  /** Stands before the first field of every event. */
+  readonly #start: Entry = { name: "", events: 0, last: 0, next: undefined };
+  #before: Entry = this.#start;
   #number = 0;
   #events = 0;
   #overflow = 0;
@@ -69,13 +75,22 @@ export class FieldObserver {
   observe(event: LogEvent): void {
     this.#number++;
     this.#events++;
+    this.#before = this.#start;
     someLeafName(event, this.#count);
   }
 
   readonly #count = (name: string): boolean => {
-    const entry = this.#entries.get(name);
-    if (entry === undefined) this.#add(name, this.#number, 1);
-    else if (entry.last !== this.#number) {
+    let entry = this.#before.next;
+    if (entry === undefined || entry.name !== name) {
+      entry = this.#entries.get(name);
+      if (entry === undefined) {
+        this.#add(name, this.#number, 1);
+        return false;
+      }
+      this.#before.next = entry;
+    }
+    this.#before = entry;
+    if (entry.last !== this.#number) {
       entry.last = this.#number;
       entry.events++;
     }
@@ -89,7 +104,7 @@ export class FieldObserver {
       if (known === undefined) this.#add(cut, last, events);
       else known.events += events;
     } else if (this.#entries.size < this.maxKeys) {
-      this.#entries.set(name, { events, last });
+      this.#entries.set(name, { name, events, last, next: undefined });
     } else {
       this.#overflow += events;
       this.#lifetimeOverflow += events;
@@ -143,6 +158,7 @@ export class FieldObserver {
   /** Begins anew; lifetime counts go on. */
   reset(): void {
     this.#entries.clear();
+    this.#start.next = undefined;
     this.#events = 0;
     this.#overflow = 0;
   }
