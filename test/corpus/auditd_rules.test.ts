@@ -140,3 +140,24 @@ test("an argument in hex is matched as the text it is", skipWithoutCorpus(), () 
   assert.ok(lines.some((line) => line.includes(hexText("my password"))));
   assert.ok(firing(engine, lines).has("Credentials In Files - Linux"));
 });
+
+test("index and naive evaluator agree on audit events", skipWithoutCorpus(), () => {
+  const rules = linuxRules();
+  const indexed = new RuleEngine(rules), naive = new RuleEngine(rules, { index: false });
+  const lines = [...BENIGN];
+  for (const [at, rule] of rules.entries()) {
+    const { category, service } = rule.logsource;
+    if (service !== "auditd" && !CATEGORIES.includes(category ?? "")) continue;
+    const [wants] = waysToFire(rule);
+    lines.push(...wants === undefined ? [] : recordsFor(wants, category, 10 + at) ?? []);
+  }
+  let matches = 0;
+  // Naive evaluation takes a tenth of a second an event.
+  for (const [at, event] of eventsOf(lines).entries()) {
+    if (at % 10 !== 0) continue;
+    const found = [...indexed.match(event)];
+    matches += found.length;
+    assert.deepEqual(found, [...naive.match(event)]);
+  }
+  assert.ok(matches > 15);
+});
