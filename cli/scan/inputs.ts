@@ -174,8 +174,29 @@ async function classify(
   const file = { path, size, modifiedMs, ...(packing === undefined ? {} : { packing }) };
   if (isEvtx(head) || isNamedEvtx) return { ...file, kind: "evtx" };
   if (!named && !byName) return "name";
-  const form = textForm(head, format, isNamedJson);
-  return form === undefined ? "binary" : { ...file, kind: "text", form };
+  const hole = packing === undefined ? await holeAt(path, head) : 0;
+  const textHead = hole === 0 ? head : await readHead(path, HEAD_BYTES, hole);
+  const form = textForm(textHead, format, isNamedJson);
+  if (form === undefined) return "binary";
+  return { ...file, kind: "text", form, ...(hole === 0 ? {} : { hole }) };
+}
+
+/** Longer holes are not searched for text behind them. */
+const MAX_HOLE = 64 << 20;
+
+/**
+ * How many NULs a file begins with, as one that was truncated under its writer; 0 for fewer than fill
+ * `head`. Even, so that UTF-16 stays aligned.
+ */
+async function holeAt(path: string, head: Uint8Array): Promise<number> {
+  if (head.length < HEAD_BYTES || head.some((byte) => byte !== 0)) return 0;
+  let hole = 0;
+  for await (const block of readBlocks(path, 0, MAX_HOLE)) {
+    const text = block.findIndex((byte) => byte !== 0);
+    if (text >= 0) return (hole + text) & ~1;
+    hole += block.length;
+  }
+  return 0;
 }
 
 async function unpackedHead(path: string, packing: Packing): Promise<Uint8Array> {
@@ -206,8 +227,8 @@ export async function planUnits(files: readonly InputFile[]): Promise<readonly S
       ? await lineCuts(file)
       : [];
     const ends = [...cuts, Infinity];
-    let from = 0;
-    for (const to of ends) {
+    let from = file.hole ?? 0;
+    for (const to of ends.filter((end) => end > from)) {
       units.push({ number: units.length, file, fileNumber, from, to });
       from = to;
     }

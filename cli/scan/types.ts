@@ -22,6 +22,8 @@ export interface InputFile {
   /** Of `text`. */
   readonly form?: TextForm;
   readonly packing?: Packing;
+  /** Bytes in front of its text that are nothing but NULs. */
+  readonly hole?: number;
   /** In bytes on disk; 0 if unknown. */
   readonly size: number;
   /** Unix milliseconds: lines without a year are from the year before that. */

@@ -27,11 +27,11 @@ function unpacker(packing: Packing): Transform {
     : createZstdDecompress({ chunkSize: BLOCK_BYTES });
 }
 
-/** The first `length` bytes of a file, fewer if it is shorter. */
-export async function readHead(path: string, length: number): Promise<Uint8Array> {
+/** The first `length` bytes of a file, or those from `from` on; fewer if it is shorter. */
+export async function readHead(path: string, length: number, from = 0): Promise<Uint8Array> {
   await using file = await open(path);
   const head = new Uint8Array(length);
-  const { bytesRead } = await file.read(head, 0, length, 0);
+  const { bytesRead } = await file.read(head, 0, length, from);
   return head.subarray(0, bytesRead);
 }
 
