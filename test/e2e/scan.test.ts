@@ -45,6 +45,7 @@ test("scan finds the intrusion of the fixtures with the embedded rules", built, 
       "channel",
       "computer",
       "timestamp",
+      ...(source.path.endsWith(".log") ? ["message"] : []),
     ]);
     assert.ok(source.path.startsWith(FIXTURES));
     assert.equal(typeof source.record_id, "number");
@@ -165,7 +166,7 @@ test("scan selects rules, files and times", built, async () => {
     [["--rule", all[0]!.rule_id], ({ rule_id: id }) => id === all[0]!.rule_id],
     [["--exclude", "*.evtx"], ({ source }) => !source.path.endsWith(".evtx")],
     [
-      ["--exclude", "evtx/dc01", "--exclude", "json"],
+      ["--exclude", "evtx/dc01", "--exclude", "json", "--exclude", "syslog"],
       ({ source }) => source.path.includes("evtx/ws01"),
     ],
     [["--since", cut], ({ source }) => Date.parse(source.timestamp!) >= Date.parse(cut)],
