@@ -3,8 +3,9 @@
  */
 import { Command, Option } from "commander";
 import { configHints } from "../../src/agent/config/hints.ts";
-import { configFiles } from "../../src/agent/config/load.ts";
+import { configFiles, type LoadedConfig } from "../../src/agent/config/load.ts";
 import { ConfigError, type ConfigProblem } from "../../src/agent/config/problems.ts";
+import { agentSchema } from "../../src/agent/rule_settings.ts";
 import { prettyJsonText } from "../../src/event/json_text.ts";
 import { type CliIo, EXIT, type ExitCode } from "../io.ts";
 import { plural } from "../render/text.ts";
@@ -36,7 +37,7 @@ export function configValidateCommand(io: CliIo, exit: (code: ExitCode) => void)
 }
 
 export function configValidate(options: ConfigValidateOptions, io: CliIo): ExitCode {
-  const loaded = tryLoad(options, io);
+  const loaded = withSchema(tryLoad(options, io));
   const failed = loaded instanceof ConfigError;
   const problems = failed ? loaded.problems : loaded.warnings;
   // What this machine lacks says nothing about the file, so it is never an error.
@@ -62,6 +63,18 @@ export function configValidate(options: ConfigValidateOptions, io: CliIo): ExitC
     ok ? "Config is valid." : `Config is not valid: ${plural(problems.length, "problem")}.`,
   );
   return ok ? EXIT.ok : EXIT.usage;
+}
+
+/** The schema file is part of what the agent is told, so its mistakes count. */
+function withSchema(loaded: LoadedConfig | ConfigError): LoadedConfig | ConfigError {
+  if (loaded instanceof ConfigError) return loaded;
+  try {
+    agentSchema(loaded.config.schema);
+    return loaded;
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
 }
 
 function problemJson(
