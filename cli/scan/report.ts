@@ -166,6 +166,7 @@ export function scanSummary(report: ScanReport, paint: Paint, columns: number): 
         ? paint("none", "green")
         : `${count(counts.matches)}: ${levels.join(", ")}`,
     ),
+    ...unplacedRow(counts.unplacedMatches, paint),
     row(
       "Rules",
       `${count(report.rules.length)} loaded, ` +
@@ -190,6 +191,14 @@ export function scanSummary(report: ScanReport, paint: Paint, columns: number): 
 export function scanProblems(report: ScanReport, paint: Paint): string[] {
   const notLoaded = rulesNotLoaded(report.collection.problems);
   return [...notLoadedLines(notLoaded, paint), ...errorLines(report, paint)];
+}
+
+/** Text of unknown programs is the one thing that rules for everything are tried on. */
+function unplacedRow(matches: number, paint: Paint): string[] {
+  if (matches === 0) return [];
+  const what = `${count(matches)} of them in lines that tell no logsource: ` +
+    "--logsource product=… leaves out rules for other products";
+  return [row("", paint(what, "yellow"))];
 }
 
 /** Files below directories that were not read. */

@@ -105,6 +105,8 @@ export interface ScanCounts {
   readonly byFormat: Map<string, number>;
   /** Lines and values that are no events. */
   unparseable: number;
+  /** Matches in lines whose logsource nobody tells: rules of every product were tried. */
+  unplacedMatches: number;
   /** What became of events of no schema. */
   readonly routing: RoutingTally;
 }
@@ -151,6 +153,7 @@ export function emptyCounts(): ScanCounts {
     errors: new Map(),
     byFormat: new Map(),
     unparseable: 0,
+    unplacedMatches: 0,
     routing: { unknown: 0, dropped: 0, errors: 0 },
   };
 }
@@ -240,6 +243,7 @@ export function addCounts(total: ScanCounts, other: ScanCounts): void {
     total.byFormat.set(format, (total.byFormat.get(format) ?? 0) + events);
   }
   total.unparseable += other.unparseable;
+  total.unplacedMatches += other.unplacedMatches;
   total.routing.unknown += other.routing.unknown;
   total.routing.dropped += other.routing.dropped;
   total.routing.errors += other.routing.errors;

@@ -241,12 +241,16 @@ export class UnitScanner {
     const results = this.#evaluate(event, unit, `line ${place.line}`);
     if (results.length === 0) return;
     const [when, timestamp] = eventTimestamp(event, timeFields);
+    const message = eventMessage(event, place.text);
+    const isPlaced = event.product !== undefined || event.logsource !== undefined ||
+      message === undefined || this.#settings.logsource.product !== undefined;
+    if (!isPlaced) this.#counts.unplacedMatches += results.length;
     this.#hit(results, unit, place.offset, place.line, undefined, {
       time: when ?? Infinity,
       timestamp,
       channel: eventChannel(event),
       computer: eventComputer(event),
-      message: eventMessage(event, place.text),
+      message,
     });
   }
 
