@@ -196,7 +196,7 @@ export function scanProblems(report: ScanReport, paint: Paint): string[] {
 /** Text of unknown programs is the one thing that rules for everything are tried on. */
 function unplacedRow(matches: number, paint: Paint): string[] {
   if (matches === 0) return [];
-  const what = `${count(matches)} of them in lines that tell no logsource: ` +
+  const what = `${count(matches)} of them in lines that tell no product: ` +
     "--logsource product=… leaves out rules for other products";
   return [row("", paint(what, "yellow"))];
 }

@@ -105,7 +105,7 @@ export interface ScanCounts {
   readonly byFormat: Map<string, number>;
   /** Lines and values that are no events. */
   unparseable: number;
-  /** Matches in lines whose logsource nobody tells: rules of every product were tried. */
+  /** Matches in lines whose product nobody tells: rules for every one were tried. */
   unplacedMatches: number;
   /** What became of events of no schema. */
   readonly routing: RoutingTally;

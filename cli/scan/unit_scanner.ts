@@ -242,7 +242,7 @@ export class UnitScanner {
     if (results.length === 0) return;
     const [when, timestamp] = eventTimestamp(event, timeFields);
     const message = eventMessage(event, place.text);
-    const isPlaced = event.product !== undefined || event.logsource !== undefined ||
+    const isPlaced = event.product !== undefined || event.logsource?.product !== undefined ||
       message === undefined || this.#settings.logsource.product !== undefined;
     if (!isPlaced) this.#counts.unplacedMatches += results.length;
     this.#hit(results, unit, place.offset, place.line, undefined, {
