@@ -258,6 +258,6 @@ class LeftRequests {
   take(digest: string): string | undefined {
     const left = this.#numbers.get(digest);
     this.#numbers.delete(digest);
-    return left?.number;
+    return left === undefined || this.#now() - left.atMs >= LEFT_MS ? undefined : left.number;
   }
 }

@@ -12,6 +12,7 @@
  */
 import { Buffer } from "node:buffer";
 import {
+  constants,
   createSecureServer,
   createServer,
   type Http2SecureServer,
@@ -264,7 +265,8 @@ function finish(
       "grpc-message": percentEncoded(answer.message),
       "grpc-status-details-bin": statusHeader(answer),
     }, { endStream: true });
-    stream.resume();
+    // Nobody waits for the rest of a message that was refused before its end.
+    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
     return;
   }
   const message = responseBytes(answer);
