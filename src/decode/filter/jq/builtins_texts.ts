@@ -66,7 +66,7 @@ function toNumber(input: Value): Value {
   if (isNumber(input)) return input;
   const text = textOf(input, "cannot be parsed as a number");
   if (/^-?\d{16,40}$/.test(text)) return exact(BigInt(text));
-  const value = /^[-.\d]/.test(text) ? parseStrictNumber(text) : text === "nan" ? NaN : undefined;
+  const value = /^[-+.\d]/.test(text) ? parseStrictNumber(text) : text === "nan" ? NaN : undefined;
   if (value === undefined) throw new JqError(`${shown(input)} cannot be parsed as a number`);
   return value;
 }

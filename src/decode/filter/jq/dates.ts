@@ -55,10 +55,11 @@ function brokenDown(seconds: number): BrokenDown {
 /** A time as seconds or broken down. */
 function timeOf(value: Value, name: string): BrokenDown {
   if (isNumber(value)) return brokenDown(Number(value));
-  if (!isArray(value) || value.length < 6 || !value.every((one) => typeof one === "number")) {
+  if (!isArray(value) || value.length === 0 || !value.every((one) => typeof one === "number")) {
     throw new JqError(`${name} requires a number or parsed datetime inputs`);
   }
-  return brokenDown(seconds(value as readonly number[]));
+  const [year, month = 0, day = 1, hour = 0, minute = 0, second = 0] = value as readonly number[];
+  return brokenDown(seconds([year!, month, day, hour, minute, second]));
 }
 
 function seconds([year, month, day, hour, minute, second]: readonly number[]): number {
