@@ -99,12 +99,14 @@ export class BatchRun {
   step(forMs: number): boolean {
     const startedAt = performance.now();
     const inputs = this.#inputs;
+    const perLook = this.#options.eventsPerLook ?? EVENTS_PER_LOOK;
     while (this.#next < inputs.length) {
-      const end = Math.min(
-        inputs.length,
-        this.#next + (this.#options.eventsPerLook ?? EVENTS_PER_LOOK),
-      );
-      for (; this.#next < end; this.#next++) this.#one(this.#next, inputs[this.#next]!);
+      const end = Math.min(inputs.length, this.#next + perLook);
+      // An input that holds many events counts as many.
+      const enough = this.#events + perLook;
+      for (; this.#next < end && this.#events < enough; this.#next++) {
+        this.#one(this.#next, inputs[this.#next]!);
+      }
       if (performance.now() - startedAt >= forMs) break;
     }
     this.#seconds += (performance.now() - startedAt) / 1000;
