@@ -155,6 +155,12 @@ class Tree {
       this.line(1, true, `logsource ${wanted === "" ? "any" : safeText(wanted)}`);
       return;
     }
+    if (logsource.by_absence === true && mismatched.length === 0) {
+      const why = "does not apply: the rule matches by what an event lacks, and nobody knows " +
+        "which log this line is of; see --logsource";
+      this.line(1, false, `logsource ${safeText(wanted)} (${why})`);
+      return;
+    }
     this.line(
       1,
       false,

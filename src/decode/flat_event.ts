@@ -8,8 +8,8 @@ import type { Value } from "../event/value.ts";
 /** The field that holds the text of a line, or of a message, that has no fields of its own. */
 export const RAW_FIELD = "_raw";
 
-/** Fields that Picket adds begin so; keywords are not looked for in them, `_raw` apart. */
-const ADDED = "_";
+/** What is known of a line of text of which nobody knows the program. */
+export const TEXT_LINE: ImpliedLogsource = { isText: true };
 
 /**
  * An event of named texts, such as a syslog message. Names are found as they are written, without
@@ -57,9 +57,7 @@ export class FlatEvent implements LogEvent {
 
   /** See `LogEvent.someText`. */
   someText(visit: (text: string) => boolean): boolean {
-    return this.#fields.some(([name, text]) =>
-      (name === RAW_FIELD || !name.startsWith(ADDED)) && visit(text)
-    );
+    return this.#fields.some(([, text]) => visit(text));
   }
 
   /** An object of texts; of a name that stands twice in the log the last. */
@@ -107,6 +105,7 @@ const NO_KEYS: readonly string[] = [];
  * @see inputs.md, section 9
  */
 export class PlainEvent implements LogEvent {
+  readonly logsource = TEXT_LINE;
   readonly #line: string;
 
   /** @param line Without its line end. */

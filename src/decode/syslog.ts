@@ -5,7 +5,7 @@
  */
 import type { LogEvent } from "../event/event.ts";
 import type { TimeZone } from "../event/zone.ts";
-import { FlatEvent, RAW_FIELD } from "./flat_event.ts";
+import { FlatEvent, RAW_FIELD, TEXT_LINE } from "./flat_event.ts";
 import { openMessage } from "./linux/open.ts";
 import { SyslogEvent } from "./syslog/event.ts";
 import type { SyslogMessage } from "./syslog/message.ts";
@@ -32,7 +32,7 @@ export interface SyslogOptions {
  */
 export function decodeSyslog(line: string, options: SyslogOptions = {}): LogEvent {
   const message = parseSyslog(line, options);
-  if (message === undefined) return new FlatEvent([[RAW_FIELD, trimmed(line)]]);
+  if (message === undefined) return new FlatEvent([[RAW_FIELD, trimmed(line)]], [], TEXT_LINE);
   return syslogEvent(message);
 }
 

@@ -11,7 +11,11 @@ import type { Scope } from "./pattern_test.ts";
 
 const NO_NAMES: ReadonlyMap<string, readonly Field[]> = new Map();
 /** An event before the first one, so that an unset context answers instead of failing. */
-const NO_EVENT: LogEvent = { get: () => undefined, someText: () => false, toValue: () => null };
+export const NO_EVENT: LogEvent = {
+  get: () => undefined,
+  someText: () => false,
+  toValue: () => null,
+};
 
 /** Remembers field values and item results of one event at a time. */
 export class EvaluationContext implements Scope {

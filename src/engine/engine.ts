@@ -7,7 +7,7 @@
 import type { LogEvent } from "../event/event.ts";
 import type { DetectionRule } from "../sigma/rule.ts";
 import { type Matcher, RuleCompiler } from "./compile.ts";
-import { EvaluationContext } from "./context.ts";
+import { EvaluationContext, NO_EVENT } from "./context.ts";
 import { ResultBuilder } from "./detail.ts";
 import { necessaryEventIds } from "./event_ids.ts";
 import {
@@ -23,7 +23,7 @@ import type { IndexedRule } from "./partition.ts";
 import type { DetectionResult, MatchDetail } from "./result.ts";
 import { storedFacts } from "./rule_store.ts";
 import { Router } from "./router.ts";
-import { countWitnesses, type Popularity, ruleWitnesses } from "./witness.ts";
+import { countWitnesses, type Popularity, ruleWitnesses, type WitnessSet } from "./witness.ts";
 
 /** How rules are evaluated, and what results say. */
 export interface EngineOptions {
@@ -201,16 +201,26 @@ function namedLogsources(rules: readonly DetectionRule[]): ReadonlySet<string> {
 /** Rules with what their index needs, each worked out when first asked for. */
 function indexRules(rules: readonly DetectionRule[]): readonly IndexedRule[] {
   const compiler = new RuleCompiler();
+  // Items remember answers by the number of the event, so another context needs items of its own.
+  const nothing = new EvaluationContext();
+  const apart = new RuleCompiler();
   let popularity: Popularity | undefined;
   return rules.map((rule) => {
     const stored = storedFacts(rule);
-    let matcher: Matcher | undefined;
+    let compiled: Matcher | undefined;
+    const matcher = (): Matcher => compiled ??= compiler.compile(rule);
+    const witnesses = (): WitnessSet => {
+      if (stored !== undefined) return stored.witnesses();
+      popularity ??= countWitnesses(rules.filter((one) => storedFacts(one) === undefined));
+      return ruleWitnesses(rule, popularity);
+    };
     return {
-      matcher: () => matcher ??= compiler.compile(rule),
-      witnesses: () => {
-        if (stored !== undefined) return stored.witnesses();
-        popularity ??= countWitnesses(rules.filter((one) => storedFacts(one) === undefined));
-        return ruleWitnesses(rule, popularity);
+      matcher,
+      witnesses,
+      holdsWithoutEvent: () => {
+        if (witnesses() !== undefined) return false;
+        nothing.begin(NO_EVENT);
+        return apart.compile(rule)(nothing);
       },
       eventIds: stored === undefined ? necessaryEventIds(rule) : stored.eventIds,
     };

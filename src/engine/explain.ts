@@ -30,8 +30,10 @@ import {
   eventKind,
   type EventLogsource,
   eventTraits,
+  needsPresence,
   type StaticLogsource,
 } from "./logsource.ts";
+import { holdsWithoutEvent } from "./naive.ts";
 
 export type { ItemNode, Reason } from "./explain_item.ts";
 
@@ -104,6 +106,10 @@ export interface LogsourceNode {
   readonly applies: boolean;
   /** The dimensions that rule out the event. */
   readonly mismatched: readonly string[];
+  /**
+   * The rule matches by what an event lacks, and the event is a line of text that may be of any log.
+   */
+  readonly by_absence?: boolean;
   readonly rule: Readonly<Record<string, string>>;
   /** What is known of the event; absent dimensions are not, and rule nothing out. */
   readonly event: {
@@ -165,7 +171,8 @@ export class Explainer {
 
   /** Whether `rule` is for events such as that of `begin`; much cheaper than explaining it. */
   applies(rule: DetectionRule): boolean {
-    return compatible(rule.logsource, this.#kind.logsource);
+    return compatible(rule.logsource, this.#kind.logsource) &&
+      !isByAbsence(rule, this.#kind.logsource);
   }
 
   /** Explains `rule` for the event of `begin`. Its verdict is that of the engine. */
@@ -359,12 +366,18 @@ function quantified(quantifier: ArrayQuantifier, satisfied: number, size: number
   }
 }
 
+function isByAbsence(rule: DetectionRule, event: EventLogsource): boolean {
+  return needsPresence(rule.logsource, event) && holdsWithoutEvent(rule);
+}
+
 function explainLogsource(rule: DetectionRule, event: EventLogsource): LogsourceNode {
+  const byAbsence = isByAbsence(rule, event);
   const { product, category, service, custom } = rule.logsource;
   const dimensions = Object.entries({ product, category, service, ...custom })
     .filter((entry): entry is [string, string] => entry[1] !== undefined);
   return {
-    applies: compatible(rule.logsource, event),
+    applies: compatible(rule.logsource, event) && !byAbsence,
+    ...(byAbsence ? { by_absence: true } : {}),
     mismatched: dimensions.filter(([name, value]) => {
       const own = Object.hasOwn(custom, name)
         ? { custom: { [name]: value } }

@@ -107,6 +107,27 @@ export function compatible(rule: Logsource, event: EventLogsource): boolean {
   return true;
 }
 
+/** Whether an event is known to be of the kind of log that the rule names, not only not known not to be. */
+function isConfirmed(rule: Logsource, event: EventLogsource): boolean {
+  return (rule.product !== undefined && event.product !== undefined) ||
+    (rule.service !== undefined && event.services !== undefined) ||
+    (rule.category !== undefined && event.categories !== undefined) ||
+    Object.keys(rule.custom).some((key) => event.custom?.[key] !== undefined);
+}
+
+/**
+ * Whether rules for `rule` that match by what an event lacks are kept from events of this logsource.
+ *
+ * A rule such as `not id.orig_h: 10.0.0.0/8` is about each connection that Zeek logs. A line of text
+ * without a program has no `id.orig_h` either, as it has nothing of any log.
+ */
+export function needsPresence(rule: Logsource, event: EventLogsource): boolean {
+  if (event.isText !== true) return false;
+  const isStated = (rule.product ?? rule.service ?? rule.category) !== undefined ||
+    Object.keys(rule.custom).length > 0;
+  return isStated && !isConfirmed(rule, event);
+}
+
 export const CHANNEL_FIELD = internField("Channel");
 export const EVENT_ID_FIELD = internField("EventID");
 const PROVIDER_FIELD = internField("Provider_Name");
@@ -209,6 +230,7 @@ function unknownChannelKind(traits: EventTraits, fixed: StaticLogsource): EventK
       ...(services === undefined ? {} : { services }),
       ...(foreign && services === undefined ? { foreignServices: WINDOWS_SERVICES } : {}),
       ...(categories === undefined ? {} : { categories }),
+      ...(implied?.isText === true ? { isText: true } : {}),
       ...(fixed.custom === undefined ? {} : { custom: fixed.custom }),
     },
     names: product !== "windows" ? NO_NAMES : internNames(own?.fieldNames ?? flatFieldNames()),

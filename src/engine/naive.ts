@@ -21,8 +21,9 @@ import type {
   StringOperator,
   StringToken,
 } from "../sigma/rule.ts";
+import { NO_EVENT } from "./context.ts";
 import { addressInNetwork } from "./naive_network.ts";
-import { compatible, type EventKind } from "./logsource.ts";
+import { compatible, type EventKind, needsPresence } from "./logsource.ts";
 import { type CompiledRegex, compileRegex } from "./regex/compile.ts";
 
 /** Where items look for their fields: the event, or one member of an array in it. */
@@ -51,9 +52,22 @@ export function matchNaively(
   const matched: number[] = [];
   for (const [number, rule] of rules.entries()) {
     if (!compatible(rule.logsource, kind.logsource)) continue;
+    if (needsPresence(rule.logsource, kind.logsource) && holdsWithoutEvent(rule)) continue;
     if (ruleHolds(rule, view)) matched.push(number);
   }
   return matched;
+}
+
+const NO_VIEW: View = {
+  read: () => undefined,
+  member: undefined,
+  event: NO_EVENT,
+  whole: () => undefined,
+};
+
+/** Whether a rule matches an event without any field or text: by what it lacks. */
+export function holdsWithoutEvent(rule: DetectionRule): boolean {
+  return ruleHolds(rule, NO_VIEW);
 }
 
 function ruleHolds(rule: DetectionRule, view: View): boolean {

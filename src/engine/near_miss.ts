@@ -43,7 +43,8 @@ export function nearMiss(explanation: RuleExplanation): NearMiss {
     return { ...way, blockers: way.blockers.map((blocker) => ({ ...blocker, filter: title })) };
   });
   const all = together([own, ...filtered]);
-  return { ...all, missing: all.missing + logsource.mismatched.length };
+  const foreign = logsource.by_absence === true ? 1 : logsource.mismatched.length;
+  return { ...all, missing: all.missing + foreign };
 }
 
 /** Negative if `left` is nearer than `right`. */

@@ -19,6 +19,8 @@ export interface IndexedRule {
   matcher(): Matcher;
   /** Worked out at each call. */
   witnesses(): WitnessSet;
+  /** Whether the rule matches an event that has nothing. */
+  holdsWithoutEvent(): boolean;
   /** Without one of these the rule cannot match; `undefined` if it can. */
   readonly eventIds: ReadonlySet<number> | undefined;
 }

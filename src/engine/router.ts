@@ -26,6 +26,7 @@ import {
   eventTraits,
   integerEventId,
   type LogsourceTally,
+  needsPresence,
   type StaticLogsource,
 } from "./logsource.ts";
 import { MemoryBudget } from "./field_index.ts";
@@ -178,7 +179,9 @@ export class Router {
     const own: number[] = [];
     for (const group of this.#groups) {
       if (!compatible(group.logsource, logsource)) continue;
+      const needs = needsPresence(group.logsource, logsource);
       for (const number of group.rules) {
+        if (needs && this.#indexed[number]!.holdsWithoutEvent()) continue;
         const ids = this.#indexed[number]!.eventIds;
         if (ids === undefined) common.push(number);
         else if (eventId === undefined || ids.has(eventId)) own.push(number);

@@ -16,6 +16,11 @@ export interface ImpliedLogsource {
   readonly services?: ReadonlySet<string>;
   /** `process_creation`, … */
   readonly categories?: ReadonlySet<string>;
+  /**
+   * The event is a line of text, and nobody knows of which program: that it lacks the fields of some
+   * log says nothing about that log.
+   */
+  readonly isText?: boolean;
 }
 
 /** One decoded event. */

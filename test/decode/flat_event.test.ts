@@ -36,8 +36,9 @@ for (const [fields, name, expected] of LOOKUPS) {
 }
 
 test("FlatEvent.someText() visits texts that were in the log, each time they stand there", () => {
-  const event = new FlatEvent([["a", "1"], ["a", "2"], ["_added", "3"], [RAW_FIELD, "4"]]);
-  assert.deepEqual(texts(event), ["1", "2", "4"]);
+  const fields = [["a", "1"], ["a", "2"], ["_own", "3"], [RAW_FIELD, "4"]] as const;
+  const event = new FlatEvent(fields, [["_event", "5"], ["User", "6"]]);
+  assert.deepEqual(texts(event), ["1", "2", "3", "4"]);
   let visits = 0;
   assert.equal(event.someText(() => ++visits === 2), true);
   assert.equal(visits, 2);

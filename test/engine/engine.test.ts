@@ -19,6 +19,7 @@ const IMPLIED: readonly (ImpliedLogsource | undefined)[] = [
   { product: "linux" },
   { product: "windows", services: new Set(["security"]), categories: new Set() },
   { categories: new Set(["process_creation", "proxy"]) },
+  { isText: true },
 ];
 
 /**

@@ -6,9 +6,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type EngineOptions, RuleEngine } from "../../src/engine/engine.ts";
 import type { StaticLogsource } from "../../src/engine/logsource.ts";
+import { Explainer } from "../../src/engine/explain.ts";
 import type { FieldMatch } from "../../src/engine/result.ts";
-import type { ImpliedLogsource } from "../../src/event/event.ts";
+import type { ImpliedLogsource, LogEvent } from "../../src/event/event.ts";
+import { PlainEvent } from "../../src/decode/flat_event.ts";
 import { decodeJson } from "../../src/decode/json.ts";
+import { parseLine } from "../../src/decode/parse_line.ts";
 import { jsonText } from "../../src/event/json_text.ts";
 import {
   collectionOf,
@@ -256,6 +259,33 @@ for (const [implied, stated, matches] of IMPLIED_ROWS) {
     }
   });
 }
+
+test("rules that match by what is absent are kept from text of an unknown log", () => {
+  const absent = (logsource: string) =>
+    ruleText({ sel: "dst_port: 3389", key: "keyword: null" }, "not sel and key", logsource);
+  const rules = rulesOf([
+    absent("logsource: {product: zeek, service: rdp}\n"),
+    absent(""),
+    absent("logsource: {category: firewall}\n"),
+    ruleText({ words: "[disk, net]" }, "words", "logsource: {product: cisco}\n"),
+  ].join("---\n"));
+  const rows: readonly (readonly [LogEvent, StaticLogsource, readonly number[]])[] = [
+    [new PlainEvent("disk full"), {}, [1, 3]],
+    [new PlainEvent("disk full"), { product: "zeek" }, [0, 1]],
+    [new PlainEvent("disk full"), { category: "firewall" }, [1, 2, 3]],
+    [parseLine("Oct 11 22:14:15 h app: net down", "auto", { nowMs: 0 })!, {}, [1, 3]],
+    [decodeJson('{"text":"disk full"}'), {}, [0, 1, 2, 3]],
+  ];
+  for (const [event, logsource, matches] of rows) {
+    for (const index of [true, false]) {
+      assert.deepEqual([...new RuleEngine(rules, { index, logsource }).match(event)], matches);
+    }
+    const explainer = new Explainer({ logsource });
+    explainer.begin(event);
+    const explained = rules.flatMap((rule, at) => explainer.explain(rule).matched ? [at] : []);
+    assert.deepEqual(explained, matches);
+  }
+});
 
 test("RuleEngine: events that each imply a logsource of their own are routed and forgotten", () => {
   const rules = rulesOf([LOGGED("{product: linux}"), LOGGED("{product: windows}")].join("---\n"));

@@ -6,7 +6,7 @@
 import type { ImpliedLogsource, LogEvent } from "../../event/event.ts";
 import type { Field } from "../../event/field.ts";
 import { isObject, type Value, type ValueObject } from "../../event/value.ts";
-import { FlatEvent, RAW_FIELD } from "../flat_event.ts";
+import { FlatEvent, RAW_FIELD, TEXT_LINE } from "../flat_event.ts";
 import type { OpenedMessage } from "../linux/open.ts";
 import type { SyslogMessage } from "./message.ts";
 
@@ -72,7 +72,7 @@ export class SyslogEvent extends FlatEvent {
 
   /** @param opened What the message says in fields. */
   constructor(message: SyslogMessage, opened?: OpenedMessage) {
-    super(allFields(message), opened?.fields, opened?.logsource);
+    super(allFields(message), opened?.fields, opened?.logsource ?? TEXT_LINE);
     this.#message = message;
   }
 
