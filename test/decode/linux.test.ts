@@ -184,7 +184,7 @@ test("OpenedEvent has the fields of the event first, and of the message then", (
     "Failed password for root from 192.0.2.1 port 22 ssh2",
   )!;
   const base = decodeJson('{"User":"entry","MESSAGE":"m"}');
-  const event = new OpenedEvent(base, new FlatEvent(fields), logsource);
+  const event = new OpenedEvent(base, new FlatEvent([], fields), logsource);
   assert.equal(event.get(internField("User")), "entry");
   assert.equal(event.get(internField("SourceIp")), "192.0.2.1");
   assert.equal(event.get(internField("Nothing")), undefined);
@@ -199,9 +199,9 @@ test("OpenedEvent has the fields of the event first, and of the message then", (
   });
   const texts: string[] = [];
   event.someText((text) => texts.push(text) > 99);
-  assert.deepEqual(texts, ["entry", "m", "password", "root", "192.0.2.1", "22"]);
+  // What was read out of the message is in the message.
+  assert.deepEqual(texts, ["entry", "m"]);
   assert.ok(event.topKeys()!.includes("MESSAGE") && event.topKeys()!.includes("SourcePort"));
-  assert.equal(event.mayContain(textGate(["password"])), true);
   assert.equal(event.mayContain(textGate(["entry"])), true);
   assert.equal(event.mayContain(textGate(["nowhere"])), false);
 });

@@ -76,7 +76,7 @@ function openEntry(base: LogEvent, entry: Record<string, unknown>): LogEvent {
   const opened = (typeof identifier === "string" ? openMessage(identifier, message) : undefined) ??
     (typeof command === "string" ? openMessage(command, message) : undefined);
   if (opened === undefined) return new OpenedEvent(base, NOTHING, LINUX);
-  const added = opened.fields.length === 0 ? NOTHING : new FlatEvent(opened.fields);
+  const added = opened.fields.length === 0 ? NOTHING : new FlatEvent([], opened.fields);
   return new OpenedEvent(base, added, withProduct(opened.logsource));
 }
 
