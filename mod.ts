@@ -31,10 +31,10 @@ export {
   type BatchResult,
   BatchRun,
   type BatchVisitor,
-  type EventFilter,
   LogProcessor,
   type ParseFailure,
 } from "./src/runtime/log_processor.ts";
+export { type InputFailure, type InputOptions, visitEvents } from "./src/runtime/input_events.ts";
 export {
   type CompiledRuleSet,
   compileRuleSet,
@@ -45,8 +45,8 @@ export {
   type RuleSummary,
 } from "./src/runtime/rule_set.ts";
 export { type LoadOptions, loadRules } from "./src/runtime/load_rules.ts";
-export { type EngineOptions, RuleEngine } from "./src/engine/engine.ts";
-export type { LogsourceFields, StaticLogsource } from "./src/engine/logsource.ts";
+export { type EngineOptions, type EventEvaluator, RuleEngine } from "./src/engine/engine.ts";
+export type { LogsourceFields, LogsourceTally, StaticLogsource } from "./src/engine/logsource.ts";
 export type { DetectionResult, FieldMatch, MatchDetail, MatcherName } from "./src/engine/result.ts";
 export { decodeBundle, encodeBundle } from "./src/engine/bundle.ts";
 export type { StoreContent } from "./src/engine/rule_store.ts";
@@ -86,7 +86,9 @@ export type {
 
 // --- events ---------------------------------------------------------------------------------------
 
-export type { LogEvent } from "./src/event/event.ts";
+export type { ImpliedLogsource, LogEvent } from "./src/event/event.ts";
+export { parseTimestamp, type TimestampOptions } from "./src/event/timestamp.ts";
+export { parseTimeZone, type TimeZone, TimeZoneError } from "./src/event/zone.ts";
 export { type Field, internField, type PathSegment } from "./src/event/field.ts";
 export { jsonText, parseJsonText } from "./src/event/json_text.ts";
 export type { TextGate } from "./src/event/text_gate.ts";
@@ -97,6 +99,12 @@ export {
   type LineOptions,
   parseLine,
 } from "./src/decode/parse_line.ts";
+export { AuditJoiner, type OnAuditEvent } from "./src/decode/auditd/join.ts";
+export { decodeOtlpJson } from "./src/decode/otlp/json.ts";
+export { decodeOtlpProtobuf } from "./src/decode/otlp/protobuf.ts";
+export type { OtlpOptions, OtlpRecord, OtlpRequest } from "./src/decode/otlp/records.ts";
+export { compileFilter } from "./src/decode/filter/compile.ts";
+export type { EventFilter, FilterFailed, FilterSettings } from "./src/decode/filter/types.ts";
 export type { SyslogOptions } from "./src/decode/syslog.ts";
 export { FlatEvent, PlainEvent } from "./src/decode/flat_event.ts";
 export { decodeJson, JsonEvent } from "./src/decode/json.ts";
@@ -150,6 +158,7 @@ export {
 export { journaldSource } from "./src/ingest/journald.ts";
 export { unixSource, type UnixSourceOptions } from "./src/ingest/unix.ts";
 export { natsSource, type NatsSourceContext } from "./src/ingest/nats_source.ts";
+export { type OtlpReceiver, type OtlpSource, otlpSource } from "./src/ingest/otlp.ts";
 /** What `natsSource` gives. */
 export type { EventSource as NatsSource } from "./src/runtime/plugin.ts";
 
@@ -164,6 +173,7 @@ export {
   type NatsSinkContext,
   type NatsSinkCounts,
 } from "./src/deliver/nats_sink.ts";
+export { otlpSink, type OtlpSinkContext } from "./src/deliver/otlp/sink.ts";
 export { httpSink, type HttpSinkContext, type WebhookSettings } from "./src/deliver/http/sink.ts";
 /** What `httpSink` gives. */
 export type { Sink as HttpSink } from "./src/runtime/plugin.ts";
@@ -286,6 +296,22 @@ export type { ConfigValue, KeyPath, Origin } from "./src/agent/config/tree.ts";
 export type { Surroundings } from "./src/agent/config/discover.ts";
 export type { Environment } from "./src/agent/config/secret.ts";
 
+// --- schemas ---------------------------------------------------------------------------------------
+
+export {
+  type Classification,
+  type ClassificationDetail,
+  SchemaClassifier,
+} from "./src/schema/classifier.ts";
+export { parseSchemaConfig, type SchemaConfig } from "./src/schema/config.ts";
+export { type FieldCounts, FieldObserver } from "./src/schema/field_observer.ts";
+export { type SchemaCounts, SchemaObserver } from "./src/schema/observer.ts";
+export {
+  readSchemaFile,
+  type SchemaFile,
+  type SchemaRoutingSettings,
+} from "./src/runtime/schema_routing.ts";
+
 // --- failures -------------------------------------------------------------------------------------
 
 export { PicketError } from "./src/event/errors.ts";
@@ -297,6 +323,9 @@ export {
   StateError,
 } from "./src/runtime/errors.ts";
 export { DecodeError } from "./src/decode/errors.ts";
+export { FilterError } from "./src/decode/filter/errors.ts";
+export { OtlpError } from "./src/decode/otlp/errors.ts";
+export { SchemaError } from "./src/schema/errors.ts";
 export { EvtxError } from "./src/decode/evtx/errors.ts";
 export { BundleError } from "./src/engine/bundle.ts";
 export { HttpError, type HttpFailure } from "./src/runtime/http/errors.ts";

@@ -70,7 +70,7 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: "scan",
     group: "Events:",
-    summary: "find what the rules match in EVTX and JSON files",
+    summary: "find what the rules match in event logs and text logs",
     load: async () => (await import("./commands/scan.ts")).scanCommand,
   },
   {

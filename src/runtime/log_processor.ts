@@ -11,8 +11,6 @@ import { type InputOptions, visitEvents } from "./input_events.ts";
 import { type MetricsHook, noopMetrics } from "./metrics.ts";
 import { type LoadStats, RuntimeEngine, type RuntimeEngineOptions } from "./runtime_engine.ts";
 
-export type { EventFilter };
-
 /** How the lines of a batch are read. */
 export interface BatchOptions extends InputOptions {
   /** What is known of the logsource of events that do not tell it. */

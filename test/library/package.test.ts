@@ -30,6 +30,14 @@ const VALUES = [
   "natsSource",
   "natsSink",
   "httpSink",
+  "otlpSource",
+  "otlpSink",
+  "compileFilter",
+  "visitEvents",
+  "parseTimestamp",
+  "parseTimeZone",
+  "SchemaClassifier",
+  "FieldObserver",
   "NatsConnections",
   "spawnSource",
   "noopMetrics",
@@ -58,6 +66,10 @@ const VALUES = [
   "RegexError",
   "ConfigError",
   "HttpError",
+  "FilterError",
+  "OtlpError",
+  "SchemaError",
+  "TimeZoneError",
 ] as const satisfies readonly (keyof typeof picket)[];
 
 const TYPES = [

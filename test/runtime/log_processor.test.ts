@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { PlainEvent } from "../../src/decode/flat_event.ts";
 import { DecodeError } from "../../src/decode/errors.ts";
+import type { EventFilter } from "../../src/decode/filter/types.ts";
 import { decodeJson } from "../../src/decode/json.ts";
 import { LINE_FORMATS, parseLine } from "../../src/decode/parse_line.ts";
 import { encodeBundle } from "../../src/engine/bundle.ts";
@@ -12,7 +13,6 @@ import type { LogEvent } from "../../src/event/event.ts";
 import { RuntimeError } from "../../src/runtime/errors.ts";
 import {
   type BatchOptions,
-  type EventFilter,
   LogProcessor,
   type ParseFailure,
 } from "../../src/runtime/log_processor.ts";
