@@ -66,7 +66,7 @@ export interface SourceHealth {
 export interface EventSource {
   /** Names the source in positions and alerts; the same for ever. */
   readonly id: string;
-  /** `file`, `evtx`, `journald`, `stdin`, `http`, `unix`, `nats`. */
+  /** `file`, `evtx`, `journald`, `stdin`, `http`, `otlp`, `unix`, `nats`. */
   readonly kind: string;
   /**
    * Reads on behind `from`, waiting for more where the source is live.
@@ -88,7 +88,7 @@ export interface EventSource {
 export interface Sink extends AsyncDisposable {
   /** Names the sink in the outbox; the same for ever. */
   readonly id: string;
-  /** `stdout`, `file`, `nats`, `http`, `unix`. */
+  /** `stdout`, `file`, `nats`, `http`, `unix`, `otlp`. */
   readonly kind: string;
   /**
    * Delivers alerts in their order; connects when needed.

@@ -120,8 +120,9 @@ function otlpSource(
   return defined({
     ...common,
     type: "otlp",
-    http: source.http,
-    grpc: source.grpc,
+    // Listeners want addresses: which of a name's would it be?
+    http: source.http?.replace(/^localhost:/, "127.0.0.1:"),
+    grpc: source.grpc?.replace(/^localhost:/, "127.0.0.1:"),
     tls: tls === undefined ? undefined : defined({
       cert: tls.cert,
       key: tls.key,
