@@ -44,7 +44,7 @@ export interface ViewOptions {
     revertAfterSeconds: number | undefined,
   ) => LogLevelInfo;
   readonly ingest: AgentView["ingest"];
-  readonly otlp: NonNullable<AgentView["otlp"]>;
+  readonly otlp?: NonNullable<AgentView["otlp"]>;
   readonly audit: AuditStore | undefined;
 }
 
@@ -307,7 +307,7 @@ export class LiveView implements AgentView {
   }
 
   otlp(): OtlpReceiver | undefined {
-    return this.#options.otlp();
+    return this.#options.otlp?.();
   }
 
   logLevel(): LogLevelInfo {
