@@ -53,10 +53,12 @@ for (const name of ["match", "search"] as const) {
 export function compileJsonPath(path: string): JsonPath {
   const query = parse(path);
   const cost = costOf(path);
+  // Only conditions look at numbers; the question mark may be in a name, which does no harm.
+  const compares = path.includes("?");
   return {
     run(root, emit) {
       if (cost !== undefined) checkCost(root, cost);
-      const rounded = withoutBigints(root, 0);
+      const rounded = compares && hasBigint(root, 0) ? withoutBigints(root, 0) : root;
       let found = 0;
       try {
         for (const node of query.lazyQuery(rounded as JSONValue)) {
@@ -129,6 +131,14 @@ function measure(root: Value): { readonly values: number; readonly depth: number
     );
   }
   return { values, depth };
+}
+
+function hasBigint(value: Value, depth: number): boolean {
+  if (typeof value === "bigint") return true;
+  if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return false;
+  const members = value as Readonly<Record<string, Value>>;
+  for (const key in members) if (hasBigint(members[key]!, depth + 1)) return true;
+  return false;
 }
 
 /** The package compares numbers only; `root` itself if there is nothing to round. */
