@@ -10,7 +10,7 @@ import { openMessage } from "./linux/open.ts";
 import { SyslogEvent } from "./syslog/event.ts";
 import type { SyslogMessage } from "./syslog/message.ts";
 import { parseSyslog } from "./syslog/parse.ts";
-import { openPairs, openPayload } from "./syslog/payload.ts";
+import { mayHoldPairs, openPairs, openPayload } from "./syslog/payload.ts";
 import { trimmed } from "./syslog/text.ts";
 
 export interface SyslogOptions {
@@ -55,7 +55,7 @@ export function syslogEvent(message: SyslogMessage): LogEvent {
   const { appname } = message;
   const opened = appname === undefined ? undefined : openMessage(appname, message.message);
   // Of some programs no more is known than what kind of log theirs is.
-  const pairs = opened === undefined || opened.fields.length === 0
+  const pairs = mayHoldPairs(message) && (opened === undefined || opened.fields.length === 0)
     ? openPairs(message, opened?.logsource)
     : undefined;
   return pairs ?? new SyslogEvent(message, opened);

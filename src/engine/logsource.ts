@@ -173,8 +173,21 @@ export function eventProvider(event: LogEvent): string | undefined {
   return typeof provider === "string" ? provider : undefined;
 }
 
-/** Reads the traits that decide an event's kind. */
+const NO_TRAITS: EventTraits = {
+  product: undefined,
+  implied: undefined,
+  provider: undefined,
+  channel: undefined,
+  eventId: undefined,
+  eventType: undefined,
+};
+
+/**
+ * Reads the traits that decide an event's kind. One that tells its logsource, as lines of text do, has
+ * no channel, whatever its fields are called.
+ */
 export function eventTraits(event: LogEvent): EventTraits {
+  if (event.logsource !== undefined) return { ...NO_TRAITS, implied: event.logsource };
   const channel = event.get(CHANNEL_FIELD);
   const eventId = integerEventId(event.get(EVENT_ID_FIELD));
   const eventType = eventId === 12 ? event.get(EVENT_TYPE_FIELD) : undefined;

@@ -69,11 +69,10 @@ export class Router {
   readonly #tally: LogsourceTally | undefined;
   /** Event ids that decide which rules apply. */
   readonly #tellingIds = new Set<number>(WINDOWS_CATEGORY_EVENT_IDS);
-  /** By product, or what else is implied of the logsource, and channel. */
-  readonly #channels = new Map<
-    ImpliedLogsource | string | undefined,
-    Map<string | undefined, ChannelKinds>
-  >();
+  /** By product and channel. */
+  readonly #channels = new Map<string | undefined, Map<string | undefined, ChannelKinds>>();
+  /** By what events tell of their logsource. */
+  readonly #told = new Map<ImpliedLogsource, RoutedKind>();
   readonly #partitions = new Map<string, Partition>();
   readonly #stamps: Float64Array;
   readonly #budget = new MemoryBudget();
@@ -105,6 +104,28 @@ export class Router {
   /** The partitions for the event of `context`, which is told the names of its fields. */
   route(context: EvaluationContext): readonly Partition[] {
     const { event } = context;
+    const { logsource } = event;
+    const kind = logsource === undefined ? this.#kindOf(event) : this.#toldKind(event, logsource);
+    const tally = this.#tally;
+    if (tally !== undefined) {
+      tally.pruned += kind.pruned;
+      if (kind.isOpen) tally.withoutLogsource++;
+    }
+    context.useNames(kind.names);
+    return kind.partitions;
+  }
+
+  /** Of an event that tells its logsource, which is not asked for a channel. */
+  #toldKind(event: LogEvent, logsource: ImpliedLogsource): RoutedKind {
+    let kind = this.#told.get(logsource);
+    if (kind === undefined) {
+      if (this.#told.size >= MAX_IMPLIED) this.#told.clear();
+      this.#told.set(logsource, kind = this.#newKind(eventTraits(event), undefined));
+    }
+    return kind;
+  }
+
+  #kindOf(event: LogEvent): RoutedKind {
     const channel = event.get(CHANNEL_FIELD);
     const kinds = typeof channel === "string"
       ? this.#kindsOf(event, channel)
@@ -119,23 +140,13 @@ export class Router {
       kind = this.#newKind(eventTraits(event), kindId === OTHER_ID ? OTHER_ID : eventId);
       kinds.set(kindId, kind);
     }
-    const tally = this.#tally;
-    if (tally !== undefined) {
-      tally.pruned += kind.pruned;
-      if (kind.isOpen) tally.withoutLogsource++;
-    }
-    context.useNames(kind.names);
-    return kind.partitions;
+    return kind;
   }
 
   /** Unknown channels are told apart by who writes to them as well. */
   #kindsOf(event: LogEvent, channel: string | undefined): Kinds {
-    const implied = event.logsource ?? event.product;
-    let channels = this.#channels.get(implied);
-    if (channels === undefined) {
-      if (this.#channels.size >= MAX_IMPLIED) this.#channels.clear();
-      this.#channels.set(implied, channels = new Map());
-    }
+    let channels = this.#channels.get(event.product);
+    if (channels === undefined) this.#channels.set(event.product, channels = new Map());
     let entry = channels.get(channel);
     if (entry === undefined) {
       if (channels.size >= MAX_CHANNELS) channels.clear();

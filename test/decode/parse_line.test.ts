@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { FlatEvent, PlainEvent } from "../../src/decode/flat_event.ts";
 import { DecodeError } from "../../src/decode/errors.ts";
 import { JsonEvent } from "../../src/decode/json.ts";
-import { EnvelopedEvent } from "../../src/decode/syslog/event.ts";
+import { EnvelopedEvent, SyslogEvent } from "../../src/decode/syslog/event.ts";
 import { LINE_FORMATS, type LineFormat, parseLine } from "../../src/decode/parse_line.ts";
 import type { LogEvent } from "../../src/event/event.ts";
 import { internField } from "../../src/event/field.ts";
@@ -32,7 +32,7 @@ function kindOf(line: string, format: LineFormat): Kind {
   if (event === undefined) return "blank";
   if (event instanceof EnvelopedEvent) return "enveloped";
   if (event instanceof JsonEvent) return "json";
-  if (event instanceof FlatEvent) return "flat";
+  if (event instanceof FlatEvent || event instanceof SyslogEvent) return "flat";
   return event instanceof PlainEvent ? "plain" : "other";
 }
 

@@ -107,7 +107,7 @@ for (const name of VALUES) {
 test("errors of the library say their code", () => {
   const { PicketError, ...rest } = picket;
   const errors = Object.entries(rest).filter(([name]) => name.endsWith("Error"));
-  assert.equal(errors.length, 10);
+  assert.equal(errors.length, 14);
   for (const [name, made] of errors) {
     assert.ok((made as { prototype?: unknown }).prototype instanceof PicketError, name);
   }

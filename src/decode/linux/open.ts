@@ -5,7 +5,7 @@
  */
 import type { ImpliedLogsource } from "../../event/event.ts";
 import { addField, EVENT_FIELD, type TextField } from "./pattern.ts";
-import { searchMessage } from "./programs.ts";
+import { onlyLogsource, searchMessage } from "./programs.ts";
 
 /** A message taken apart. */
 export interface OpenedMessage {
@@ -33,6 +33,31 @@ const COMMAND = "CommandLine";
  * @returns `undefined` for any other program; a message without fields if its text is not known.
  */
 export function openMessage(program: string, message: string): OpenedMessage | undefined {
+  const logsource = onlyLogsource(program);
+  return logsource === undefined
+    ? openNow(program, message)
+    : new LateMessage(program, message, logsource);
+}
+
+/** A message that is not looked at before its fields are asked for: few rules do. */
+class LateMessage implements OpenedMessage {
+  readonly logsource: ImpliedLogsource;
+  readonly #program: string;
+  readonly #message: string;
+  #fields: readonly TextField[] | undefined;
+
+  constructor(program: string, message: string, logsource: ImpliedLogsource) {
+    this.logsource = logsource;
+    this.#program = program;
+    this.#message = message;
+  }
+
+  get fields(): readonly TextField[] {
+    return this.#fields ??= openNow(this.#program, this.#message)?.fields ?? NO_FIELDS;
+  }
+}
+
+function openNow(program: string, message: string): OpenedMessage | undefined {
   const repeated = message.startsWith("message repeated ") ? REPEATED.exec(message) : null;
   const found = searchMessage(program, repeated?.[2]?.trim() ?? message);
   if (found === undefined) return undefined;

@@ -27,10 +27,14 @@ interface Program {
   search(message: string): SearchResult;
   /** What a message that a PAM module wrote tells. */
   readonly pamLogsource: ImpliedLogsource;
+  /** What any message tells; `undefined` if that depends on the message. */
+  readonly onlyLogsource?: ImpliedLogsource | undefined;
 }
 
 interface ProgramOptions {
   readonly search?: (message: string) => PatternMatch | undefined;
+  /** Of events that `search` may find. Default: none. */
+  readonly categories?: ReadonlySet<string>;
   readonly image?: string;
 }
 
@@ -60,7 +64,7 @@ function logsourceOf(
 }
 
 function program(services: readonly string[], options: ProgramOptions = {}): Program {
-  const { search, image } = options;
+  const { search, image, categories = NO_CATEGORIES } = options;
   const plain = logsourceOf(LINUX, services, undefined);
   const byCategory = new Map<string, ImpliedLogsource>();
   const withCategory = (category: string): ImpliedLogsource => {
@@ -70,8 +74,10 @@ function program(services: readonly string[], options: ProgramOptions = {}): Pro
     }
     return logsource;
   };
+  const pamLogsource = logsourceOf(LINUX, [...services, "auth"], undefined);
   return {
-    pamLogsource: logsourceOf(LINUX, [...services, "auth"], undefined),
+    pamLogsource,
+    onlyLogsource: categories.size === 0 && pamLogsource === plain ? plain : undefined,
     search(message) {
       const match = search?.(message);
       const category = match?.pattern.category;
@@ -105,13 +111,21 @@ function kernel(): Program {
   };
 }
 
-const table = (patterns: PatternTable): ProgramOptions => ({ search: patternSearch(patterns) });
+const table = (patterns: PatternTable): ProgramOptions => ({
+  search: patternSearch(patterns),
+  categories: new Set(
+    Object.values(patterns).flat().flatMap(({ category }) =>
+      category === undefined ? [] : [category]
+    ),
+  ),
+});
 const auth = (name: string, options?: ProgramOptions): Program =>
   program([name, "auth", "syslog"], options);
 const accounts = (name: string): Program => auth(name, table(ACCOUNT));
 const daemon = (service: string, options?: ProgramOptions): Program =>
   program([service, "syslog"], options);
 
+const COMMANDS: ReadonlySet<string> = new Set(["process_creation"]);
 const SSHD_PROGRAM = auth("sshd", { search: searchSshd });
 const cron = (image: string): Program => program(["cron", "syslog"], { ...table(CRON), image });
 const CRON_PROGRAM = cron("/usr/sbin/cron");
@@ -151,7 +165,7 @@ const PROGRAMS: ReadonlyMap<string, Program> = new Map<string, Program>([
   ["sshd", SSHD_PROGRAM],
   ["sshd-session", SSHD_PROGRAM],
   ["sshd-auth", SSHD_PROGRAM],
-  ["sudo", auth("sudo", { search: searchSudo, image: "/usr/bin/sudo" })],
+  ["sudo", auth("sudo", { search: searchSudo, categories: COMMANDS, image: "/usr/bin/sudo" })],
   ["su", auth("su", table(SU))],
   ["login", auth("login", table(LOGIN))],
   ["doas", auth("doas", { ...table(DOAS), image: "/usr/bin/doas" })],
@@ -192,6 +206,11 @@ function programOf(name: string): Program | undefined {
   if (!name.startsWith("/")) return undefined;
   const base = name.slice(name.lastIndexOf("/") + 1);
   return PROGRAMS.get(base);
+}
+
+/** What every message of a program tells; `undefined` if its text decides, or nobody knows it. */
+export function onlyLogsource(name: string): ImpliedLogsource | undefined {
+  return programOf(name)?.onlyLogsource;
 }
 
 /** `sshd(pam_unix)`, as systems before 2007 named the module. */

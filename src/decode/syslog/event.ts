@@ -66,26 +66,43 @@ const PRIORITY_NAMES = [
  * `severity_name` (as in syslog.conf), `facility_code` and `severity_code` (numbers). These are other
  * spellings of what is there: alerts do not carry them, observers do not see them, and keywords are
  * not looked for in them.
+ *
+ * Most rules ask for the message alone, so nothing is put together before it is asked for.
  */
-export class SyslogEvent extends FlatEvent {
+export class SyslogEvent implements LogEvent {
+  readonly logsource: ImpliedLogsource;
   readonly #message: SyslogMessage;
+  readonly #opened: OpenedMessage | undefined;
+  #flat: FlatEvent | undefined;
 
   /** @param opened What the message says in fields. */
   constructor(message: SyslogMessage, opened?: OpenedMessage) {
-    super(allFields(message), opened?.fields, opened?.logsource ?? TEXT_LINE);
+    this.logsource = opened?.logsource ?? TEXT_LINE;
     this.#message = message;
+    this.#opened = opened;
   }
 
   /** See `LogEvent.get`. */
-  override get(field: Field): Value | undefined {
-    return super.get(field) ?? this.#spelled(field.name);
-  }
-
-  #spelled(name: string): Value | undefined {
-    const { message, facility, severity } = this.#message;
-    switch (name) {
+  get(field: Field): Value | undefined {
+    const { facility, severity } = this.#message;
+    switch (field.name) {
+      case "_raw":
       case "message":
-        return message === "" ? undefined : message;
+        return this.#message.message === "" ? undefined : this.#message.message;
+      case "appname":
+        return this.#message.appname;
+      case "hostname":
+        return this.#message.hostname;
+      case "timestamp":
+        return this.#message.timestamp;
+      case "procid":
+        return this.#message.procid;
+      case "msgid":
+        return this.#message.msgid;
+      case "facility":
+        return facility === undefined ? undefined : LOG_NAMES[facility];
+      case "severity":
+        return severity === undefined ? undefined : SEV_NAMES[severity];
       case "facility_code":
         return facility;
       case "severity_code":
@@ -95,13 +112,29 @@ export class SyslogEvent extends FlatEvent {
       case "severity_name":
         return severity === undefined ? undefined : SEVERITIES[severity];
     }
-    return undefined;
+    if (this.#message.structured.length === 0 && this.#opened === undefined) return undefined;
+    return this.#asFlat().get(field);
+  }
+
+  /** With the fields of the spec alone. */
+  #asFlat(): FlatEvent {
+    return this.#flat ??= new FlatEvent(allFields(this.#message), this.#opened?.fields);
   }
 
   /** Those of the fields and their other spellings. */
-  override topKeys(): readonly string[] {
+  topKeys(): readonly string[] {
     const names = this.#message.facility === undefined ? OTHER_NAMES : PRIORITY_NAMES;
-    return [...super.topKeys(), ...names];
+    return [...this.#asFlat().topKeys(), ...names];
+  }
+
+  /** See `LogEvent.someText`. */
+  someText(visit: (text: string) => boolean): boolean {
+    return this.#asFlat().someText(visit);
+  }
+
+  /** See `FlatEvent.toValue`. */
+  toValue(): Value {
+    return this.#asFlat().toValue();
   }
 }
 

@@ -50,6 +50,12 @@ function openKernelAudit(message: SyslogMessage): LogEvent | undefined {
   return enveloped(message, `type=${start[1]} msg=audit(${rest}`, decodeAudit);
 }
 
+/** Whether there may be two pairs in a message: much cheaper than to look for them. */
+export function mayHoldPairs({ message }: SyslogMessage): boolean {
+  const first = message.indexOf("=");
+  return first > 0 && message.indexOf("=", first + 1) > 0;
+}
+
 /**
  * The event of a message that is `key=value` pairs and hardly anything else.
  *
@@ -59,10 +65,7 @@ export function openPairs(
   message: SyslogMessage,
   logsource?: ImpliedLogsource,
 ): LogEvent | undefined {
-  const text = message.message;
-  const first = text.indexOf("=");
-  if (first < 1 || text.indexOf("=", first + 1) < 0) return undefined;
-  const pairs = certainLogfmt(text, MIN_LOGFMT_PAIRS);
+  const pairs = certainLogfmt(message.message, MIN_LOGFMT_PAIRS);
   return pairs === undefined
     ? undefined
     : new EnvelopedEvent(new FlatEvent(pairs, [], logsource), envelopeFields(message));
