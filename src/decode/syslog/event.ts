@@ -127,9 +127,9 @@ export class SyslogEvent implements LogEvent {
     return [...this.#asFlat().topKeys(), ...names];
   }
 
-  /** See `LogEvent.someText`. */
+  /** See `LogEvent.someText`. What the message was opened to is in the message. */
   someText(visit: (text: string) => boolean): boolean {
-    return this.#asFlat().someText(visit);
+    return allFields(this.#message).some(([, text]) => visit(text));
   }
 
   /** See `FlatEvent.toValue`. */
