@@ -2,6 +2,7 @@
  * A thread of a scan: reads the rules from shared memory and scans the parts it is given.
  */
 import { parentPort } from "node:worker_threads";
+import { sharedRules } from "../src/engine/rule_store.ts";
 import { OutputError } from "./io.ts";
 import { ScanSession } from "./scan/session.ts";
 import type { FromWorker, ToWorker } from "./scan/types.ts";
@@ -14,7 +15,7 @@ if (port !== null) {
   const handle = async (message: ToWorker): Promise<void> => {
     switch (message.type) {
       case "start":
-        session = ScanSession.open(message.rules, message.settings, send);
+        session = await ScanSession.open(sharedRules(message.rules), message.settings, send);
         send({ type: "ready" });
         break;
       case "unit": {

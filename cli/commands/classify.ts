@@ -114,7 +114,7 @@ export async function runClassify(
     for (const problem of config.warnings) io.err(`warning: ${problemText(file.path, problem)}`);
   }
   const routes = new SchemaRoutes(config);
-  const reading = inputReading(inputSettings(options));
+  const reading = await inputReading(await inputSettings(options));
   const sink = options.suggest
     ? new Suggestions(routes, options, io)
     : new Classifications(routes, file !== undefined, options, io);

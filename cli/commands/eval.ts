@@ -113,7 +113,7 @@ export async function runEval(
   stdin?: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
 ): Promise<ExitCode> {
   const sources = ruleSources(options);
-  const reading = inputReading(inputSettings(options));
+  const reading = await inputReading(await inputSettings(options));
   const paint = painter(useColor(options.color, { ...io, outIsTerminal: io.errIsTerminal }));
   const collection = await loadSources(sources);
   for (const name of unknownRules(collection.rules, options.rule)) {

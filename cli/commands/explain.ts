@@ -125,7 +125,7 @@ export async function runExplain(
   io: CliIo,
   stdin?: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
 ): Promise<ExitCode> {
-  const reading = inputReading(inputSettings(options));
+  const reading = await inputReading(await inputSettings(options));
   const collection = await loadSources(ruleSources(options));
   const paint = painter(useColor(options.color, io));
   const notLoaded = rulesNotLoaded(collection.problems);

@@ -138,7 +138,7 @@ export async function runScan(
   const sources = ruleSources(options);
   const routing = schemaRouting(options);
   const observer = fieldObserver(options);
-  const settings = scanSettings(options, routing.schema, observer?.maxKeys);
+  const settings = await scanSettings(options, routing.schema, observer?.maxKeys);
 
   const [inputs, collection] = await Promise.all([
     findInputs(paths, {
@@ -271,11 +271,11 @@ function jsonNumber(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? value.toString() : value;
 }
 
-function scanSettings(
+async function scanSettings(
   options: ScanOptions,
   schema: SchemaRoutingSettings | undefined,
   observeMaxKeys: number | undefined,
-): ScanSettings {
+): Promise<ScanSettings> {
   return {
     matchDetail: options.matchDetail,
     includeEvent: options.includeEvent,
@@ -288,7 +288,7 @@ function scanSettings(
     until: options.until,
     minLevel: options.minLevel,
     onlyRules: options.rule,
-    input: inputSettings(options),
+    input: await inputSettings(options),
   };
 }
 

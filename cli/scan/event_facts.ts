@@ -30,6 +30,7 @@ const MESSAGE_FIELDS = ["message", RAW_FIELD].map(internField);
 
 /** What a line says, for people; `undefined` for JSON, whose fields say it. */
 export function eventMessage(event: LogEvent, line: string): string | undefined {
+  if (event instanceof PlainEvent) return line.slice(0, MAX_MESSAGE);
   if (event instanceof JsonEvent || isJsonText(line)) return undefined;
   for (const field of MESSAGE_FIELDS) {
     const text = event.get(field);

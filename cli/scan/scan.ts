@@ -117,7 +117,7 @@ async function scanHere(
   signal: AbortSignal,
 ): Promise<Finished> {
   let unitsDone = 0;
-  const session = new ScanSession(rules, settings, (message) => {
+  const session = await ScanSession.open(rules, settings, (message) => {
     if (message.type === "progress") onProgress({ ...message, unitsDone });
   });
   for (const unit of units) {

@@ -2,10 +2,10 @@
  * What one thread holds while it scans: an engine, its counts and its sorted hits.
  */
 import type { EventEvaluator } from "../../src/engine/engine.ts";
-import { type SharedRules, sharedRules } from "../../src/engine/rule_store.ts";
 import { openEvaluator } from "../../src/runtime/schema_routing.ts";
 import { FieldObserver } from "../../src/schema/field_observer.ts";
 import type { DetectionRule } from "../../src/sigma/rule.ts";
+import { type InputReading, inputReading } from "../commands/input_options.ts";
 import { HitSorter } from "./hit_sorter.ts";
 import {
   emptyCounts,
@@ -30,10 +30,10 @@ export class ScanSession {
   readonly #send: (message: FromWorker) => void;
   #toldAt = 0;
 
-  /** @param rules Already selected. */
-  constructor(
+  private constructor(
     rules: readonly DetectionRule[],
     settings: ScanSettings,
+    reading: InputReading,
     send: (message: FromWorker) => void,
   ) {
     this.#rules = rules;
@@ -44,19 +44,21 @@ export class ScanSession {
     this.#scanner = new UnitScanner(
       this.#engine,
       settings,
+      reading,
       this.#counts,
       this.#sorter,
       this.#observer,
     );
   }
 
-  /** For a thread of its own: reads the rules out of shared memory. */
-  static open(
-    shared: SharedRules,
+  /** @param rules Already selected. */
+  static async open(
+    rules: readonly DetectionRule[],
     settings: ScanSettings,
     send: (message: FromWorker) => void,
-  ): ScanSession {
-    return new ScanSession(sharedRules(shared), settings, send);
+  ): Promise<ScanSession> {
+    const reading = await inputReading(settings.input);
+    return new ScanSession(rules, settings, reading, send);
   }
 
   /** @returns The unit's number of lines; a unit that `signal` breaks off keeps what it gave. */

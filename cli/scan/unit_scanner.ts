@@ -20,7 +20,7 @@ import { CHUNK_SIZE, FILE_HEADER_SIZE, isEvtx } from "../../src/decode/evtx/file
 import { EvtxFileReader, readEvtxStream } from "../../src/ingest/evtx_file.ts";
 import { OutputError } from "../io.ts";
 import type { HitSorter } from "./hit_sorter.ts";
-import { type InputReading, inputReading } from "../commands/input_options.ts";
+import type { InputReading } from "../commands/input_options.ts";
 import { HEAD_BYTES, type TextForm, textForm } from "../text_form.ts";
 import {
   type TextPlace,
@@ -74,6 +74,7 @@ export class UnitScanner {
   constructor(
     engine: EventEvaluator,
     settings: ScanSettings,
+    reading: InputReading,
     counts: ScanCounts,
     sorter: HitSorter,
     observer?: FieldObserver,
@@ -81,7 +82,7 @@ export class UnitScanner {
     this.#observer = observer;
     this.#engine = engine;
     this.#settings = settings;
-    this.#reading = inputReading(settings.input);
+    this.#reading = reading;
     this.#counts = counts;
     this.#sorter = sorter;
     this.#timed = settings.since !== undefined || settings.until !== undefined;
@@ -269,11 +270,12 @@ export class UnitScanner {
    * those that widen the range are parsed.
    */
   #noteTime(event: LogEvent): void {
-    const text = event.get(FIRST_TIME_FIELD);
+    const { timeFields } = this.#reading;
+    const text = event.get(timeFields[0] ?? FIRST_TIME_FIELD);
     if (typeof text === "string" && text.length === this.#earliest.length && text.endsWith("Z")) {
       if (text >= this.#earliest && text <= this.#latest) return;
     }
-    const [time] = eventTimestamp(event);
+    const [time] = eventTimestamp(event, timeFields);
     if (time === undefined) return;
     const counts = this.#counts;
     counts.firstTime = Math.min(counts.firstTime, time);
