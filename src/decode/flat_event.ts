@@ -3,6 +3,8 @@
  */
 import type { ImpliedLogsource, LogEvent } from "../event/event.ts";
 import type { Field } from "../event/field.ts";
+import { lineTime } from "../event/line_time.ts";
+import type { TimestampOptions } from "../event/timestamp.ts";
 import type { Value } from "../event/value.ts";
 
 /** The field that holds the text of a line, or of a message, that has no fields of its own. */
@@ -99,6 +101,14 @@ function firstOfEach(...lists: readonly Named[]): Map<string, string> {
 
 const NO_KEYS: readonly string[] = [];
 
+/** The part of `SyslogOptions` that the times of other lines need as well. */
+interface PlainTimes {
+  readonly syslogZone?: TimestampOptions["zone"];
+  readonly nowMs?: number;
+}
+
+const NO_TIMES: PlainTimes = {};
+
 /**
  * A line of text: keywords are looked for in it, every field is absent.
  *
@@ -107,10 +117,15 @@ const NO_KEYS: readonly string[] = [];
 export class PlainEvent implements LogEvent {
   readonly logsource = TEXT_LINE;
   readonly #line: string;
+  readonly #times: PlainTimes;
 
-  /** @param line Without its line end. */
-  constructor(line: string) {
+  /**
+   * @param line Without its line end.
+   * @param times What completes the time that the line may begin with.
+   */
+  constructor(line: string, times: PlainTimes = NO_TIMES) {
     this.#line = line;
+    this.#times = times;
   }
 
   /** Nothing. */
@@ -126,6 +141,12 @@ export class PlainEvent implements LogEvent {
   /** The line. */
   someText(visit: (text: string) => boolean): boolean {
     return visit(this.#line);
+  }
+
+  /** See `LogEvent.lineTime`. */
+  lineTime(): number | undefined {
+    const { syslogZone, nowMs } = this.#times;
+    return lineTime(this.#line, { zone: syslogZone, nowMs });
   }
 
   /** `{"_raw": line}`. */

@@ -74,7 +74,7 @@ export function parseLine(
     case "auditd":
       return decodeAudit(text);
     case "plain":
-      return new PlainEvent(text);
+      return new PlainEvent(text, options);
     case "auto":
       return parseAny(text, start, options);
   }
@@ -88,7 +88,7 @@ function parseAny(line: string, start: number, options: LineOptions): LogEvent {
   if (event !== undefined) return event;
   // Most lines of text have no `=` at all.
   const pairs = line.includes("=") ? certainLogfmt(line, MIN_LOGFMT_PAIRS) : undefined;
-  return pairs === undefined ? new PlainEvent(line) : new FlatEvent(pairs);
+  return pairs === undefined ? new PlainEvent(line, options) : new FlatEvent(pairs);
 }
 
 /**

@@ -61,6 +61,9 @@ export interface LogEvent {
    */
   someText(visit: (text: string) => boolean): boolean;
 
+  /** Of a line without fields: when it says that it was written, in Unix milliseconds. */
+  lineTime?(): number | undefined;
+
   /** `false` if no leaf can contain a fragment of `gate`; `true` says nothing. */
   mayContain?(gate: TextGate): boolean;
 

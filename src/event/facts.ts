@@ -25,7 +25,8 @@ const NO_FIELDS: readonly Field[] = [];
 const NO_TIME = [undefined, undefined] as const;
 
 /**
- * When an event happened, by the first field that holds an instant.
+ * When an event happened, by the first field that holds an instant, or by the beginning of a line
+ * without fields.
  *
  * @param fields Tried before the built-in ones.
  * @returns Unix milliseconds and the instant as RFC 3339 text, both `undefined` without one.
@@ -34,7 +35,14 @@ export function eventTimestamp(
   event: LogEvent,
   fields: readonly Field[] = NO_FIELDS,
 ): readonly [time: number | undefined, text: string | undefined] {
+  if (event.lineTime !== undefined) return ofLine(event.lineTime());
   return firstTime(event, fields) ?? firstTime(event, TIME_FIELDS, MIN_UNIX) ?? NO_TIME;
+}
+
+function ofLine(
+  time: number | undefined,
+): readonly [time: number | undefined, text: string | undefined] {
+  return time === undefined ? NO_TIME : [time, new Date(time).toISOString()];
 }
 
 function firstTime(

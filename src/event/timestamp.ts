@@ -7,6 +7,7 @@
  * @see inputs.md, sections 6.2, 12 and 20.5
  */
 import { daysSince1970, isDate } from "./calendar.ts";
+import { usualTime } from "./other_times.ts";
 import { digit, four, monthOf, readZone, skipSpaces, two } from "./time_text.ts";
 import type { Value } from "./value.ts";
 import { offsetMinutes, type TimeZone, UTC } from "./zone.ts";
@@ -30,6 +31,11 @@ export const TIMESTAMP_FIELDS: readonly string[] = [
   "start",
   "end",
   "__REALTIME_TIMESTAMP",
+  // Fortinet, osquery, Okta, Microsoft 365.
+  "eventtime",
+  "unixTime",
+  "published",
+  "CreationTime",
 ];
 
 /** What completes times that do not tell everything. */
@@ -68,6 +74,8 @@ const MAX_AHEAD_MS = 2 * DAY_MS;
  *   - `Jul 10 03:45:00`, `Jul 10 2024 03:45:00.123 CEST`, `2024 Jul 10 03:45:00` (syslog, CEF);
  *     without a year only if `options.nowMs` is there;
  *   - `10/Jul/2024:03:45:00 +0200` (web servers);
+ *   - `2024/07/10 03:45:00`, `10-Jul-2024 03:45:00`, `Wed Jul 10 03:45:00 2024`,
+ *     `Wed, 10 Jul 2024 03:45:00 +0200`, `20240710T034500Z`;
  *   - Unix time in seconds, milliseconds, microseconds or nanoseconds, told apart by size, as a number
  *     or as a text of as many digits as such times have had since 1973.
  * @returns Milliseconds since 1970-01-01 UTC with their fraction, or `undefined`.
@@ -114,11 +122,8 @@ const DATE_LENGTH = 10;
 
 function parseTimestampText(text: string, options: TimestampOptions): number | undefined {
   if (text.length < 9 || text.length > MAX_TEXT) return undefined;
-  const written = readTime(text, 0, options);
-  if (written !== undefined) {
-    const time = inZoneBehind(text, written);
-    return time.end === text.length ? unixMs(time) : undefined;
-  }
+  const time = readAnyTime(text, 0, options);
+  if (time !== undefined) return time.end === text.length ? unixMs(time) : undefined;
   if (UNIX_TEXT.test(text)) return fromUnix(Number(text));
   return text.length === DATE_LENGTH ? parseDate(text, options.zone) : undefined;
 }
@@ -170,8 +175,7 @@ function offsetText(minutes: number): string {
 }
 
 /**
- * Reads the date and time that begin at `at`, in any notation of `parseTimestamp` but Unix time and
- * dates alone.
+ * Reads the date and time that begin at `at`, in the notations of ISO 8601, syslog and web servers.
  *
  * @returns `undefined` if there is none, or none that exists. What follows it is not looked at.
  */
@@ -298,6 +302,31 @@ export function inZoneBehind(text: string, time: WrittenTime): WrittenTime {
   if (text.charCodeAt(time.end) !== BLANK) return time;
   const zone = readZone(text, time.end + 1);
   return zone === undefined ? time : { ...time, offsetMinutes: zone[0], end: zone[1] };
+}
+
+/**
+ * Reads the date and time that begin at `at`, in any notation of `parseTimestamp` but Unix time and
+ * dates alone, with the zone that may stand one blank behind it.
+ */
+export function readAnyTime(
+  text: string,
+  at: number,
+  options: TimestampOptions = NO_OPTIONS,
+): WrittenTime | undefined {
+  const time = readTime(text, at, options);
+  if (time !== undefined) return inZoneBehind(text, time);
+  const usual = usualTime(text, at);
+  if (usual === undefined) return undefined;
+  const [rewritten, behind] = usual;
+  const read = readTime(rewritten, 0, options);
+  if (read === undefined) return undefined;
+  const zoned = inZoneBehind(rewritten, read);
+  if (zoned.end !== rewritten.length) return undefined;
+  if (zoned !== read) return { ...zoned, end: behind };
+  const zone = readZone(text, behind);
+  return zone === undefined
+    ? inZoneBehind(text, { ...read, end: behind })
+    : { ...read, offsetMinutes: zone[0], end: zone[1] };
 }
 
 /** The latest year in which a time is not more than two days ahead of `nowMs`. */
