@@ -47,6 +47,11 @@ export function agentSchema(section: SchemaSectionConfig): AgentSchema {
   }
 }
 
+/** Whether the rules inside the executable are among those that are asked for. */
+export function usesEmbedded({ embedded, paths }: RulesConfig): boolean {
+  return embedded === "auto" ? paths.length === 0 : embedded;
+}
+
 /**
  * @param embedded The bundle inside the executable.
  * @param schema From `agentSchema`.
@@ -57,11 +62,10 @@ export function ruleSettings(
   embedded: Uint8Array | undefined,
   schema: AgentSchema = { routing: false },
 ): RuleSettings {
-  const usesEmbedded = rules.embedded === "auto" ? rules.paths.length === 0 : rules.embedded;
   return {
     request: {
       paths: rules.paths,
-      ...(usesEmbedded && embedded !== undefined ? { bundle: embedded } : {}),
+      ...(usesEmbedded(rules) && embedded !== undefined ? { bundle: embedded } : {}),
       ...(rules.bundleKey === undefined
         ? {}
         : { bundleKey: readFileSync(rules.bundleKey, "utf8") }),

@@ -91,6 +91,7 @@ test("diagnose() passes what is good", { skip: NATS_SKIP }, async () => {
     sources: [
       { id: "log", type: "file", paths: [join(dir.path, "*.log")] },
       { id: "in", type: "nats", subjects: ["in.>"] },
+      { id: "otlp", type: "otlp", http: `127.0.0.1:${await freePort()}` },
     ],
     sinks: [
       { id: "hub", type: "nats", subject: "alerts.x" },
@@ -107,6 +108,7 @@ test("diagnose() passes what is good", { skip: NATS_SKIP }, async () => {
   assert.match(of("state"), /of agent me, not in use/);
   assert.match(of("source log"), /^pass 1 file readable$/);
   assert.match(of("source in"), /^pass stream IN is there, consumer .* will be made$/);
+  assert.match(of("source otlp"), /^pass takes OTLP at 127\.0\.0\.1:\d+ \(HTTP\), POST/);
   assert.match(of("sink hub"), /can be reached/);
   assert.match(of("api"), /is free/);
 });
@@ -135,6 +137,7 @@ test("diagnose() tells what is bad, and none waits for another", { skip: NATS_SK
         subjects: ["a"],
         nats: { servers: [`nats://127.0.0.1:${hole}`] },
       },
+      { id: "otlp", type: "otlp", http: `127.0.0.1:${hole}` },
     ],
     sinks: [
       { id: "streamless", type: "nats", subject: "a", nats: { servers: [server.url] } },
@@ -154,6 +157,7 @@ test("diagnose() tells what is bad, and none waits for another", { skip: NATS_SK
   assert.match(of("source refused"), /^fail nats:\/\/127\.0\.0\.1:1: connection refused/);
   assert.match(of("source streamless"), /^fail nats:.*(?:no stream|not found|matches)/i);
   assert.match(of("source silent"), /^fail nats:.*(?:timeout|no answer)/);
+  assert.match(of("source otlp"), /^warn somebody listens at 127\.0\.0\.1:\d+/);
   assert.match(of("sink streamless"), /^fail /);
   assert.match(of("sink name"), /^fail https:\/\/picket\.invalid: .*resolve/);
   assert.doesNotMatch(of("sink name"), /geheim/);

@@ -97,7 +97,15 @@ const WRONG: readonly (readonly [text: string, problem: RegExp])[] = [
   [`${SINK}sources: [{type: otlp, http: "unix:///x"}]`, /http: must be address:port/],
   [
     `${SINK}sources: [{type: otlp, http: "127.0.0.1:1", grpc: "127.0.0.1:1"}]`,
-    /grpc: needs a port of its own/,
+    /sources\[0\]\.grpc: 127\.0\.0\.1:1 is also sources\[0\]\.http/,
+  ],
+  [
+    `${SINK}api: {addr: "127.0.0.1:4318"}\nsources: [{type: otlp, http: "localhost:4318"}]`,
+    /sources\[0\]\.http: localhost:4318 is also api\.addr/,
+  ],
+  [
+    `${SINK}sources: [{type: otlp, grpc: "[::1]:1"}, {id: b, type: otlp, http: "[::1]:1"}]`,
+    /sources\[1\]\.http: \[::1\]:1 is also sources\[0\]\.grpc/,
   ],
   [`${SINK}api: {enabled: false}\nsources: [{type: otlp}]`, /nothing listens/],
   [`${SINK}sources: [{type: otlp, body: read}]`, /body: must be/],
@@ -118,6 +126,7 @@ for (const [text, problem] of WRONG) {
 const RIGHT: readonly string[] = [
   "sources: [otlp]",
   'sources: [{type: otlp, http: "0.0.0.0:4318", allow_plaintext: true}]',
+  'api: {enabled: false}\nsources: [{type: otlp, http: "127.0.0.1:9090"}]',
   'api: {enabled: false}\nsources: [{type: otlp, http: "127.0.0.1:0", grpc: "127.0.0.1:0"}]',
 ];
 for (const text of RIGHT) {

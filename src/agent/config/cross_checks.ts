@@ -53,6 +53,7 @@ class CrossChecks {
       }
       if (source.type === "otlp") this.#checkOtlpSource(source, path);
     });
+    this.#checkListeners();
     if (this.#config.sources.filter(({ type }) => type === "stdin").length > 1) {
       this.#error(["sources"], "stdin can only be read by one source");
     }
@@ -227,9 +228,6 @@ class CrossChecks {
     if (http === undefined && grpc === undefined && !this.#config.api.enabled) {
       this.#error(path, "nothing listens", "name http or grpc, or set api.enabled: true");
     }
-    if (http !== undefined && http === grpc && !http.endsWith(":0")) {
-      this.#error([...path, "grpc"], "needs a port of its own", "write 127.0.0.1:4317");
-    }
     for (const [key, written] of [["http", http], ["grpc", grpc]] as const) {
       if (written === undefined) continue;
       const address = parseApiAddress(written);
@@ -241,6 +239,33 @@ class CrossChecks {
           [...path, key],
           "refusing to bind plaintext on non-loopback address",
           "set tls.cert and tls.key of the source, or its allow_plaintext: true",
+        );
+      }
+    }
+  }
+
+  /** Two that listen at one port: the second to start could not. */
+  #checkListeners(): void {
+    const { api, sources } = this.#config;
+    const places: [written: string, path: KeyPath][] = [];
+    if (api.enabled) places.push([api.addr, ["api", "addr"]]);
+    sources.forEach((source, at) => {
+      if (source.type !== "otlp") return;
+      if (source.http !== undefined) places.push([source.http, ["sources", at, "http"]]);
+      if (source.grpc !== undefined) places.push([source.grpc, ["sources", at, "grpc"]]);
+    });
+    const taken = new Map<string, KeyPath>();
+    for (const [written, path] of places) {
+      const address = parseApiAddress(written);
+      if (address?.kind !== "tcp" || address.port === 0) continue;
+      const key = `${address.host} ${address.port}`;
+      const before = taken.get(key);
+      if (before === undefined) taken.set(key, path);
+      else {
+        this.#error(
+          path,
+          `${written} is also ${pathText(before)}`,
+          "needs a port of its own: 4318 for HTTP and 4317 for gRPC are usual",
         );
       }
     }

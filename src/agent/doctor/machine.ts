@@ -3,7 +3,6 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { request } from "node:http";
-import { connect } from "node:net";
 import process from "node:process";
 import { readTokenFile } from "../../admin/token_file.ts";
 import { StateError } from "../../runtime/errors.ts";
@@ -12,11 +11,12 @@ import { schemaConfig } from "../../runtime/schema_routing.ts";
 import { isOwned } from "../../store/owner_lock.ts";
 import { openState } from "../../store/open_state.ts";
 import type { AgentConfig, ApiConfig } from "../config/types.ts";
-import { agentSchema, ruleSettings } from "../rule_settings.ts";
+import { agentSchema, ruleSettings, usesEmbedded } from "../rule_settings.ts";
 import type { ServiceManager } from "../service/manager.ts";
 import { runProgram } from "../service/steps.ts";
 import { freeBytes, readProblem, writeProblem } from "./files.ts";
 import { fail, type Judgement, messageOf, pass, warn } from "./finding.ts";
+import { isListening, needsRoot, target } from "./ports.ts";
 
 const MAX_LISTED = 3;
 const MAX_MESSAGE = 120;
@@ -34,7 +34,7 @@ export async function checkRules(
   signal: AbortSignal,
 ): Promise<readonly Judgement[]> {
   const { rules } = config;
-  const where = rules.paths.length === 0 ? "the embedded rules" : rules.paths.join(", ");
+  const where = [...rules.paths, ...usesEmbedded(rules) ? ["the embedded rules"] : []].join(", ");
   const compiled = await compile(ruleSettings(rules, embedded).request, signal);
   const count = compiled.rules.filter(({ kind }) => kind === "detection").length;
   const errors = compiled.problems.filter(({ severity }) => severity === "error");
@@ -127,7 +127,7 @@ export async function checkApi(api: ApiConfig, signal: AbortSignal): Promise<rea
   const { address } = api;
   const where = address.kind === "unix" ? address.path : `${address.host}:${address.port}`;
   if (address.kind === "tcp" && address.port === 0) return [pass("listens at any free port")];
-  if (!await isListening(api, signal)) {
+  if (!await isListening(address, signal)) {
     if (address.kind === "unix") {
       const problem = writeProblem(address.path);
       return problem === undefined
@@ -147,34 +147,8 @@ export async function checkApi(api: ApiConfig, signal: AbortSignal): Promise<rea
     : [fail(`another program listens at ${where}`, "stop it, or choose another api.addr")];
 }
 
-function needsRoot(port: number): boolean {
-  return process.platform === "linux" && port < 1024 && process.getuid?.() !== 0;
-}
-
-/** Any address of this machine would do for one that listens at all of them. */
-function target({ address }: ApiConfig): { path: string } | { host: string; port: number } {
-  if (address.kind === "unix") return { path: address.path };
-  const host = { "0.0.0.0": "127.0.0.1", "::": "::1" }[address.host] ?? address.host;
-  return { host, port: address.port };
-}
-
-function isListening(api: ApiConfig, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(target(api));
-    const end = (answer: boolean): void => {
-      signal.removeEventListener("abort", onAbort);
-      socket.destroy();
-      resolve(answer);
-    };
-    const onAbort = (): void => end(false);
-    signal.addEventListener("abort", onAbort);
-    socket.once("connect", () => end(true));
-    socket.once("error", () => end(false));
-  });
-}
-
 function isPicket(api: ApiConfig, signal: AbortSignal): Promise<boolean> {
-  const to = target(api);
+  const to = target(api.address);
   return new Promise((resolve) => {
     const asked = request({
       ...("path" in to ? { socketPath: to.path } : to),

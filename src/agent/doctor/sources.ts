@@ -18,9 +18,11 @@ import type {
   OtlpSourceSettings,
   SourceSettings,
 } from "../../runtime/settings.ts";
+import { parseApiAddress } from "../config/settings.ts";
 import { runProgram } from "../service/steps.ts";
 import { readProblem, writeProblem } from "./files.ts";
 import { type Check, fail, type Judgement, pass, warn } from "./finding.ts";
+import { isListening, needsRoot } from "./ports.ts";
 
 /** Files that are named one by one. */
 const MAX_LISTED = 3;
@@ -44,7 +46,7 @@ export function sourceCheck(settings: SourceSettings, connections: NatsConnectio
         case "http":
           return [pass("is fed by POST /api/v1/events")];
         case "otlp":
-          return [pass(`takes OTLP at ${otlpPlaces(settings)}`)];
+          return otlp(settings, signal);
         case "unix":
           return [socket(settings.path)];
         case "nats":
@@ -54,12 +56,30 @@ export function sourceCheck(settings: SourceSettings, connections: NatsConnectio
   };
 }
 
-function otlpPlaces({ http, grpc }: OtlpSourceSettings): string {
-  return [
+async function otlp(
+  settings: OtlpSourceSettings,
+  signal: AbortSignal,
+): Promise<readonly Judgement[]> {
+  const { http, grpc } = settings;
+  const judged: Judgement[] = [];
+  for (const [key, written] of [["http", http], ["grpc", grpc]] as const) {
+    const address = written === undefined ? undefined : parseApiAddress(written);
+    if (address?.kind !== "tcp" || address.port === 0) continue;
+    if (await isListening(address, signal)) {
+      judged.push(
+        warn(`somebody listens at ${written}`, `right if it is the agent; else change ${key}`),
+      );
+    } else if (needsRoot(address.port)) {
+      judged.push(warn(`${written} is a port for root`, `choose a port from 1024 in ${key}`));
+    }
+  }
+  if (judged.length > 0) return judged;
+  const places = [
     ...http === undefined ? [] : [`${http} (HTTP)`],
     ...grpc === undefined ? [] : [`${grpc} (gRPC)`],
     "POST /v1/logs of the API",
-  ].join(", ");
+  ];
+  return [pass(`takes OTLP at ${places.join(", ")}`)];
 }
 
 function files(settings: FileSourceSettings): readonly Judgement[] {
