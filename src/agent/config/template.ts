@@ -49,7 +49,8 @@ version: 1
 #   enabled: false
 #   max_keys: 10000
 
-## What is read. Types: file, evtx, journald, stdin, http, unix, nats.
+## What is read. Types: file, evtx, journald, stdin, http, otlp, unix,
+## nats. Lines are JSON, syslog, CEF, LEEF, logfmt, audit records or text: no format is needed.
 sources:
 ${platform === "win32" ? WINDOWS_SOURCES : platform === "darwin" ? MAC_SOURCES : LINUX_SOURCES}
 #   - id: web
@@ -59,8 +60,19 @@ ${platform === "win32" ? WINDOWS_SOURCES : platform === "darwin" ? MAC_SOURCES :
 #     start_at: end
 #     logsource: { product: linux, service: nginx }
 #     multiline: indent
+#     syslog_tz: Europe/Berlin
+#   - id: cloudtrail
+#     type: file
+#     paths: [/var/log/cloudtrail/*.json]
+#     format: json
+#     logsource: { product: aws, service: cloudtrail }
+#     filter: { jq: '.Records[]?' }
 #   - type: http
 #     format: json
+#   - type: otlp
+#     http: 127.0.0.1:4318
+#     grpc: 127.0.0.1:4317
+#     body: parse
 #   - type: unix
 #     path: /run/picket/events.sock
 #   - id: central
@@ -73,7 +85,8 @@ ${platform === "win32" ? WINDOWS_SOURCES : platform === "darwin" ? MAC_SOURCES :
 #       ack: { wait: 60s, max_pending: 2000, max_deliver: 5 }
 #       fetch: { batch: 200, bytes: 8MiB, expires: 30s }
 
-## Where alerts go. Types: stdout, file, unix, nats, http. Each keeps its own place in the outbox.
+## Where alerts go. Types: stdout, file, unix, nats, http, otlp. Each keeps its own place in the
+## outbox.
 sinks:
   - type: stdout
 #   - type: file
