@@ -53,6 +53,11 @@ const DEVICES: readonly (readonly [line: string, expected: Header, options?: Sys
     ["2026-04-29T13:58:40+02:00", undefined, "%SYS-5-CONFIG_I", undefined, "Configured"],
     { syslogZone: parseTimeZone("Europe/Berlin") },
   ],
+  // Palo Alto Networks: a row of CSV instead of a program.
+  [
+    "<14>Jan 15 2024 10:30:00 PA-VM 1,2024/01/15 10:30:00,007000000000,TRAFFIC,end,2049",
+    [JAN, "PA-VM", undefined, undefined, "1,2024/01/15 10:30:00,007000000000,TRAFFIC,end,2049"],
+  ],
   // A relay has put its own header before it.
   [
     "Mar  1 18:46:11 10.0.0.1 123: *Mar  1 18:46:10.123: %SYS-5-CONFIG_I: Configured",

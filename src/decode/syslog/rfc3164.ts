@@ -158,8 +158,10 @@ function readNames(text: string, start: number, times: TimestampOptions): Names 
   }
   const tagEnd = endOfTag(text, hostEnd + 1);
   const tag = text.slice(hostEnd + 1, tagEnd);
-  // Firewalls begin with `date=2024-01-15 time=…`.
-  if (tag.includes("=")) return { hostname, tag: undefined, isEnded: false, end: hostEnd };
+  // Firewalls begin with `date=2024-01-15 time=…` or `1,2024/01/15 10:30:00,…`.
+  if (tag.includes("=") || tag.includes(",")) {
+    return { hostname, tag: undefined, isEnded: false, end: hostEnd };
+  }
   if (isDigit(text.charCodeAt(hostEnd + 1))) {
     const relayed = readCiscoStart(text, hostEnd + 1, times);
     if (relayed !== undefined) {
