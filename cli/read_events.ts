@@ -195,7 +195,7 @@ class EventReader {
     const packing = packingIn(packed);
     const unpacked = packing === undefined ? all : unpackBlocks(copies(all), packing);
     const [start, rest] = await peek(
-      unpacked,
+      behindHole(unpacked),
       (bytes) => bytes.includes(10) || bytes.length >= HEAD_BYTES,
     );
     const head = start.subarray(0, HEAD_BYTES);
@@ -328,6 +328,32 @@ async function* idling(
   } finally {
     await iterator.return?.();
   }
+}
+
+/**
+ * `blocks` without the NULs that a file begins with that was truncated under its writer. Their number
+ * is even, so that UTF-16 stays aligned; of a file that holds nothing else some are left.
+ */
+async function* behindHole(blocks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  let hole = 0;
+  let isHole = true;
+  for await (const block of blocks) {
+    const text = isHole ? block.findIndex((byte) => byte !== 0) : 0;
+    if (text < 0) {
+      hole += block.length;
+      continue;
+    }
+    isHole = false;
+    // Shorter runs of NULs are no hole: they tell what the input is.
+    if (hole + text < HEAD_BYTES) {
+      yield block;
+      continue;
+    }
+    const odd = (hole + text) % 2;
+    if (odd > text) yield new Uint8Array(1);
+    yield block.subarray(Math.max(0, text - odd));
+  }
+  if (isHole && hole > 0) yield new Uint8Array(Math.min(hole, HEAD_BYTES));
 }
 
 /** Unpacking runs ahead of reading, which uses one buffer for all blocks. */

@@ -78,19 +78,32 @@ export function jsonKind(text: string, isAll: boolean): "lines" | "json" {
   return /[{[,]$/.test(text.slice(0, end).trimEnd()) ? "json" : "lines";
 }
 
-/** Whether there are NULs other than those that a crash leaves in a log: runs in front of a line. */
+/** Of the bytes of a text so many may be NULs: who writes one into a log must not hide it. */
+const MAX_STRAY_NULS = 1 / 16;
+
+/**
+ * Whether there are NULs other than those that a crash leaves in a log, runs in front of a line, and
+ * a few inside of what is otherwise text.
+ */
 function isBinary(head: Uint8Array, encoding: Encoding): boolean {
   if (encoding !== "utf-8") return false;
+  let stray = 0;
   for (let at = head.indexOf(0); at >= 0; at = head.indexOf(0, at)) {
     const isLineStart = at === 0 || head[at - 1] === LF;
     const start = at;
     while (head[at] === 0) at++;
-    const isRun = at - start >= NUL_RUN || at === head.length;
-    if (!isLineStart || !isRun) return true;
     // Nothing but NULs: there may be text behind them, but databases begin so as well.
     if (start === 0 && at === head.length) return true;
+    const isRun = at - start >= NUL_RUN || at === head.length;
+    if (!isLineStart || !isRun) stray += at - start;
   }
-  return false;
+  return stray > 0 && (stray > head.length * MAX_STRAY_NULS || head.some(isNoText));
+}
+
+/** Control characters that no log has: others end lines, move the cursor or begin colours. */
+function isNoText(byte: number): boolean {
+  return byte !== 0 && byte < 32 && !(byte >= 7 && byte <= 13) && byte !== ESCAPE;
 }
 
 const LF = 10;
+const ESCAPE = 27;

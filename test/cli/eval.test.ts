@@ -117,6 +117,8 @@ const INPUTS: readonly (readonly [string, string | Uint8Array, string])[] = [
   ["pretty.json.gz", gzipSync(JSON.stringify({ CommandLine: "whoami" }, null, 2)), "1 event, 1 m"],
   ["cut.json", `[${HIT},{"a":`, "1 event, 1 match, 1 line unparseable"],
   ["empty.json", "", "0 events, 0 matches"],
+  ["hole.log", `${"\0".repeat(70_001)}${HIT}\n${MISS}\n`, "2 events, 1 match"],
+  ["hole.log", Buffer.from(`${"\0".repeat(35_000)}${HIT}\n`, "utf16le"), "1 event, 1 match"],
 ];
 for (const [name, content, summary] of INPUTS) {
   test(`picket eval reads ${name}`, async () => {

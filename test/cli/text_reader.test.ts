@@ -64,6 +64,9 @@ const FORMS: readonly (readonly [string | Uint8Array, string])[] = [
   [`${SSHD}\n${"\0".repeat(5000)}`.slice(0, HEAD_BYTES), "lines auto"],
   ["\0".repeat(HEAD_BYTES), "binary"],
   ["\0", "binary"],
+  // Somebody may write one into a log.
+  [`${SSHD}\n${SSHD}\0\n\u001b[1m${SSHD}\n`, "lines auto"],
+  [`${SSHD}\n${SSHD}\0\u0001\n`, "binary"],
   ["abc\0def\0gh", "binary"],
   [Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0), "binary"],
   // utmp: a login record with a name in a field of NULs.
