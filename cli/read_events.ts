@@ -180,7 +180,8 @@ class EventReader {
     if (isJson) checkInlineJson(text);
     else if (format === "auto") checkNoFileName(text);
     const form = isJson ? { ...looksLike, kind: "json" as const } : looksLike;
-    const reader = this.#reader({ ...form, encoding: "utf-8" }, Date.now());
+    const place = isJson ? "--event" : undefined;
+    const reader = this.#reader({ ...form, encoding: "utf-8" }, Date.now(), place);
     reader.push(bytes);
     this.#end(reader);
   }
@@ -247,7 +248,8 @@ class EventReader {
     this.#sink.pause?.();
   }
 
-  #reader(form: TextForm, nowMs: number): TextReader {
+  /** @param at What to call the place of a problem, if not by line or character. */
+  #reader(form: TextForm, nowMs: number, at?: string): TextReader {
     const sink: TextSink = {
       event: (event, { number, text }) => {
         if (this.#stopped) return;
@@ -255,7 +257,7 @@ class EventReader {
         this.#sink.event(event, { number, text });
       },
       problem: (reason, { line, offset }, message) => {
-        const place = form.kind === "json" ? `character ${offset}` : `line ${line}`;
+        const place = at ?? (form.kind === "json" ? `character ${offset}` : `line ${line}`);
         const isFilter = reason.kind === "record" && reason.reason === "filter";
         this.#problem(isFilter ? "filter" : "unparseable", place, message);
       },

@@ -68,7 +68,7 @@ export function classifyCommand(io: CliIo, exit: (code: ExitCode) => void): Comm
         "so on, and those of your own. Events of schemas that are not known can be mined for\n" +
         "signatures (--suggest).",
     )
-    .option("-e, --event <json|@file>", "the event, or a file of events; default: stdin")
+    .option("-e, --event <event|@file>", "JSON or a line of a log, or a file; default: stdin")
     .option("--schema-config <file>", "schemas and bindings of your own")
     .option("--explain", "say which conditions held", false)
     .option("--check", "look for mistakes in the schema file and read no events", false)

@@ -71,7 +71,7 @@ Examples:
   picket eval -e '{"Channel":"Security","EventID":1102}'
   picket eval -r rules/ -e @Security.evtx --output-format table
   tail -f /var/log/auth.log | picket eval -r rules/
-  picket eval -e 'Oct 11 22:14:15 web sshd[7]: Failed password for root from 192.0.2.9 port 4711 ssh2'
+  picket eval -e 'Oct 11 22:14:15 web sshd[7]: Accepted password for root from 192.0.2.9 port 4711 ssh2'
   curl -s https://logs.example/batch | picket eval --jq '.records[].event' --fail-on-parse-error
 
 Exit codes: 0 done, 1 something found (--fail-on-detection), 2 rules or the event not usable,

@@ -72,8 +72,8 @@ const EXAMPLES = `
 Examples:
   picket explain -r rule.yml -e '{"Image":"C:\\\\Windows\\\\System32\\\\cmd.exe"}'
   picket explain -r rules/ -e @event.json --why-not
-  picket explain -r rules/ -e 'Oct 11 22:14:15 web sshd[7]: Failed password for root' --why-not
-  picket explain -r rules/ -e @Security.evtx --rule "Security Log Cleared" --why-not 3
+  picket explain -e 'Oct 11 22:14:15 web sshd[7]: Failed password for root' --why-not
+  picket explain -e @Security.evtx --rule "Security Audit Log Emptied" --why-not 3
 
 Of more than ${FEW_RULES} rules only those that match are explained, unless --rule or --all asks for
 others. --why-not ranks what did not match, over all events of the input; of many rules it leaves

@@ -23,7 +23,7 @@ interface ParsedHit {
     readonly channel: string | null;
     readonly computer: string | null;
     readonly timestamp: string | null;
-    /** Of a line that is no JSON. */
+    /** Of a line; of JSON only where a rule looked for words. */
     readonly message?: string;
   };
 }

@@ -8,7 +8,7 @@ import { JsonEvent } from "../../src/decode/json.ts";
 import { EnvelopedEvent, SyslogEvent } from "../../src/decode/syslog/event.ts";
 import { isLeef } from "../../src/decode/leef.ts";
 import type { LogEvent } from "../../src/event/event.ts";
-import { internField } from "../../src/event/field.ts";
+import { type Field, internField } from "../../src/event/field.ts";
 import { scalarText } from "../../src/event/value.ts";
 import type { TextForm } from "../text_form.ts";
 
@@ -27,16 +27,26 @@ export function eventChannel(event: LogEvent): string | undefined {
 /** Longer messages are cut, in characters: hits are held in memory. */
 const MAX_MESSAGE = 400;
 const MESSAGE_FIELDS = ["message", RAW_FIELD].map(internField);
+const JSON_MESSAGE_FIELDS = ["message", "Message", "MESSAGE", "msg", "log"].map(internField);
 
 /** What a line says, for people; `undefined` for JSON, whose fields say it. */
 export function eventMessage(event: LogEvent, line: string): string | undefined {
   if (event instanceof PlainEvent) return line.slice(0, MAX_MESSAGE);
   if (event instanceof JsonEvent || isJsonText(line)) return undefined;
-  for (const field of MESSAGE_FIELDS) {
+  return firstText(event, MESSAGE_FIELDS) ?? line.slice(0, MAX_MESSAGE);
+}
+
+/** The field of a JSON event that is written for people. */
+export function jsonMessage(event: LogEvent): string | undefined {
+  return firstText(event, JSON_MESSAGE_FIELDS);
+}
+
+function firstText(event: LogEvent, fields: readonly Field[]): string | undefined {
+  for (const field of fields) {
     const text = event.get(field);
     if (typeof text === "string" && text !== "") return text.slice(0, MAX_MESSAGE);
   }
-  return line.slice(0, MAX_MESSAGE);
+  return undefined;
 }
 
 /** The format of the line that gave `event`: a word of `LINE_FORMATS`, or `xml`. */

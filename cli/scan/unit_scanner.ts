@@ -28,7 +28,7 @@ import {
   TextReader,
   type TextSink,
 } from "../text_reader.ts";
-import { eventChannel, eventMessage, formatOf } from "./event_facts.ts";
+import { eventChannel, eventMessage, formatOf, jsonMessage } from "./event_facts.ts";
 import {
   countComputer,
   countError,
@@ -251,7 +251,9 @@ export class UnitScanner {
       timestamp,
       channel: eventChannel(event),
       computer: eventComputer(event),
-      message,
+      // Of a rule that looks for words, no field says what was found.
+      message: message ??
+        (results.some((one) => one.matched_fields.length === 0) ? jsonMessage(event) : undefined),
     });
   }
 

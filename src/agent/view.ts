@@ -28,6 +28,7 @@ import type { ObserverView } from "../admin/observer_view.ts";
 import type { DrainStatus } from "../deliver/drain_status.ts";
 import type { OtlpReceiver } from "../ingest/otlp.ts";
 import type { Alert } from "../runtime/alert.ts";
+import { LINE_FORMATS } from "../decode/parse_line.ts";
 import type { Agent } from "./agent.ts";
 import { ruleDetail, ruleFailures, ruleInfos } from "./rule_view.ts";
 import type { SourceRunner } from "./source_runner.ts";
@@ -85,7 +86,7 @@ export class LiveView implements AgentView {
       runtime,
       os: platform(),
       arch: arch(),
-      features: ["evtx", "json", "syslog", "nats", "http", "otlp", "outbox"],
+      features: ["evtx", ...LINE_FORMATS.slice(1), "journald", "nats", "http", "otlp"],
       rule_bundle: sha256 === undefined ? null : { id: sha256.slice(0, 12), sha256 },
     };
   }

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventMessage } from "../../cli/scan/event_facts.ts";
+import { eventMessage, jsonMessage } from "../../cli/scan/event_facts.ts";
 import { parseLine } from "../../src/decode/parse_line.ts";
 
 const MESSAGES: readonly (readonly [line: string, message: string | undefined])[] = [
@@ -18,5 +18,20 @@ const MESSAGES: readonly (readonly [line: string, message: string | undefined])[
 for (const [line, message] of MESSAGES) {
   test(`eventMessage() of ${line.slice(0, 40)}`, () => {
     assert.equal(eventMessage(parseLine(line)!, line), message);
+  });
+}
+
+// JSON has no one name for what is written for people.
+const JSON_MESSAGES: readonly (readonly [line: string, message: string | undefined])[] = [
+  ['{"message":"disk full"}', "disk full"],
+  ['{"MESSAGE":"disk full","PRIORITY":"3"}', "disk full"],
+  ['{"msg":"","log":"disk full\\n"}', "disk full\n"],
+  ['{"message":{"text":"disk full"}}', undefined],
+  ['{"EventID":1}', undefined],
+];
+
+for (const [line, message] of JSON_MESSAGES) {
+  test(`jsonMessage() of ${line}`, () => {
+    assert.equal(jsonMessage(parseLine(line)!), message);
   });
 }

@@ -50,7 +50,7 @@ const CASES: readonly (readonly [string, readonly string[], number, RegExp, RegE
     ["-e", '{"a":1}', "--jq", ".a[]"],
     4,
     /^$/,
-    /Filter failed at .*jq runtime error.*\n.*0 matches, 1 filter error\.\n$/s,
+    /Filter failed at --event: jq runtime error.*\n.*0 matches, 1 filter error\.\n$/s,
   ],
   // 3: a line of a stated format.
   ["a line", ["-e", "it is evil"], 0, /Keyword/, /1 match\./],
