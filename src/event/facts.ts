@@ -36,7 +36,22 @@ export function eventTimestamp(
   fields: readonly Field[] = NO_FIELDS,
 ): readonly [time: number | undefined, text: string | undefined] {
   if (event.lineTime !== undefined) return ofLine(event.lineTime());
-  return firstTime(event, fields) ?? firstTime(event, TIME_FIELDS, MIN_UNIX) ?? NO_TIME;
+  return firstTime(event, fields) ?? firstTime(event, TIME_FIELDS, MIN_UNIX) ??
+    dateAndTime(event) ?? NO_TIME;
+}
+
+const [DATE, TIME, ZONE] = ["date", "time", "tz"].map(internField) as [Field, Field, Field];
+const NUMERIC_ZONE = /^[+-]\d\d:?\d\d$/;
+
+/** Firewalls write `date=2024-07-10 time=03:45:00 tz="+0200"`, some of them no zone. */
+function dateAndTime(event: LogEvent): readonly [time: number, text: string] | undefined {
+  const date = event.get(DATE);
+  const clock = event.get(TIME);
+  if (typeof date !== "string" || typeof clock !== "string") return undefined;
+  const zone = event.get(ZONE);
+  const behind = typeof zone === "string" && NUMERIC_ZONE.test(zone) ? zone : "";
+  const time = parseTimestamp(`${date} ${clock}${behind}`);
+  return time === undefined ? undefined : [time, new Date(time).toISOString()];
 }
 
 function ofLine(

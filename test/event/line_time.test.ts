@@ -92,6 +92,20 @@ test("eventTimestamp() of a plain event does not look into its text for fields",
   ]);
 });
 
+const PAIRS: readonly (readonly [line: string, unixMs: number | undefined])[] = [
+  ['date=2024-07-10 time=05:45:00 tz="+0200" devname="FGT" type="traffic"', AT],
+  ["<189>date=2024-07-10 time=03:45:00 devname=FGT type=traffic", AT],
+  ["date=2024-07-10 time=03:45:00 tz=IST type=traffic", AT],
+  ['{"date":"2024/07/10","time":"03:45:00.000"}', AT],
+  ["date=2024-07-10 time=later type=traffic", undefined],
+  ['date=2024-07-09 time=03:45:00 type=traffic timestamp="2024-07-10T03:45:00Z"', AT],
+];
+for (const [line, unixMs] of PAIRS) {
+  test(`eventTimestamp() of ${line}`, () => {
+    assert.equal(eventTimestamp(parseLine(line)!)[0], unixMs);
+  });
+}
+
 const TEXTS: readonly (readonly [text: string, unixMs: number | undefined])[] = [
   ["2024/07/10 03:45:00", AT],
   ["2024/07/10 03:45:00.804 +0200", AT - 7_200_000 + 804],
