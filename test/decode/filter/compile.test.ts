@@ -172,6 +172,72 @@ for (const [kind, expression, message] of ENDLESS) {
   });
 }
 
+// What looks at all of a large value, again and again: each of them has to cost steps.
+const LOOKING: readonly (readonly [make: string, look: string])[] = [
+  ["[range(100000)]", "keys"],
+  ["[range(100000)]", "all"],
+  ["[range(100000)]", "todate?"],
+  ["[range(100000)]", "to_entries?"],
+  ["[range(30000) | {key: tostring, value: .}] | from_entries", "length"],
+  ["[range(30000) | {key: tostring, value: .}] | from_entries", "first(.[])"],
+  ["[range(30000) | {key: tostring, value: .}] | from_entries", "first(..)"],
+  ["[range(30000) | {key: tostring, value: .}] | from_entries", "inside({})"],
+  ["[range(30000) | {key: tostring, value: .}] | from_entries", "sort?"],
+  ['"ab " * 100000', '[match("b"; "g")] | length'],
+  ['"ab\u{1f600}c" * 30000', '[match("b"; "g")] | length'],
+  ['"ab " * 100000', "ascii_upcase"],
+  ['"ab " * 100000', "@base64"],
+  ['"ab " * 100000', "@base32"],
+  ['"ab " * 100000', "@uri"],
+  ['"ab " * 100000', "@urid"],
+  ['"ab " * 100000', "reverse"],
+  ['"ab " * 100000', "startswith(.)"],
+  ['"1" * 100000', "tonumber"],
+  ['"Jan" + " " * 100000', 'strptime("%b %e %H")?'],
+  ["reduce range(900) as $x (0; [.])", "[path(..)] | length"],
+];
+
+for (const [make, look] of LOOKING) {
+  test(`compileFilter() bounds jq ${look} of ${make}`, () => {
+    const before = performance.now();
+    const expression = `(${make}) as $v | last(range(1e6) | $v | ${look} | 0)`;
+    const { errors } = run("jq", expression, decodeJsonLine("null"));
+    assert.ok(performance.now() - before < SOON_MS, `${performance.now() - before} ms`);
+    assert.match(errors.join("; "), /more than 2000000 steps/);
+  });
+}
+
+test("compileFilter() bounds errors as it bounds outputs, and cuts what they say", () => {
+  const input = decodeJsonLine(JSON.stringify(Array.from({ length: 50_000 }, (_one, at) => at)));
+  const before = performance.now();
+  const { errors } = run("jq", ". as $v | .[] | error($v)", input);
+  assert.ok(performance.now() - before < SOON_MS);
+  assert.ok(errors.length < 10_000, String(errors.length));
+  assert.ok(errors.every((message) => message.length < 2000));
+  assert.match(errors.at(-1)!, /too much/);
+  const many = run("jq", ".[] | error", input).errors;
+  assert.match(many.at(-1)!, /more than 10000 outputs/);
+});
+
+test("compileFilter() refuses expressions that are too long to be compiled", () => {
+  const chain = (piece: string) => `.${piece.repeat(100_000)}`;
+  for (const piece of [" + 1", "?", "[0]", ", 1"]) {
+    assert.throws(() => compileFilter({ kind: "jq", expression: chain(piece) }), FilterError);
+  }
+  for (const word of ["-", "try "]) {
+    const expression = `${word.repeat(100_000)}1`;
+    assert.throws(() => compileFilter({ kind: "jq", expression }), FilterError);
+  }
+  for (const piece of ["[0]", ".a", "[?@.a]"]) {
+    const expression = `$${piece.repeat(100_000)}`;
+    try {
+      compileFilter({ kind: "jsonpath", expression });
+    } catch (error) {
+      assert.ok(error instanceof FilterError, String(error));
+    }
+  }
+});
+
 test("compileFilter() runs regular expressions of both languages in linear time", () => {
   const text = `${"a".repeat(50_000)}!`;
   const event = decodeJsonLine(JSON.stringify({ t: text }));

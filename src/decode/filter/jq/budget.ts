@@ -19,6 +19,10 @@ export const MAX_TEXT = 16 << 20;
 const UNITS_OF_STEP = 64;
 /** Members of an object cost that much more to copy: it is a table, not a block. */
 const UNITS_OF_MEMBER = 64;
+/** So much longer than copying a character takes changing it. */
+const UNITS_OF_CHARACTER = 8;
+/** As much longer than an element of an array takes the name of a member that is looked at. */
+const UNITS_OF_NAME = 8;
 
 /** Counts what is done for one event. */
 export class Budget {
@@ -42,6 +46,11 @@ export class Budget {
     if (this.#steps > MAX_STEPS) throw tooManySteps();
   }
 
+  /** Steps for a text whose characters are changed one by one. */
+  rewrite(units: number): void {
+    this.spend(units * UNITS_OF_CHARACTER);
+  }
+
   /** Steps for an object of so many members that is copied. */
   members(count: number): void {
     this.spend(count * UNITS_OF_MEMBER);
@@ -51,6 +60,11 @@ export class Budget {
   text(length: number): void {
     if (length > MAX_TEXT) throw limit(`a text of more than ${MAX_TEXT} characters`);
     this.spend(length);
+  }
+
+  /** Steps for going through the names of so many members. */
+  names(count: number): void {
+    this.spend(count * UNITS_OF_NAME);
   }
 
   enter(): void {

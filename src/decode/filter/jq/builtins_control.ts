@@ -2,7 +2,7 @@
  * Built-in functions that decide which outputs there are, and those about paths.
  */
 import { isObject, type Value } from "../../../event/value.ts";
-import { limit as overLimit } from "./budget.ts";
+import { type Budget, limit as overLimit } from "./budget.ts";
 import {
   type Code,
   collect,
@@ -21,7 +21,7 @@ import {
   until,
 } from "./machine.ts";
 import { changePath, deletePaths, getPath } from "./paths.ts";
-import { isArray, isNumber, isTrue, JqError, sum, typeName } from "./values.ts";
+import { isArray, isNumber, isTrue, JqError, membersOf, sum, typeName } from "./values.ts";
 
 /** `..`: the input and all below it, parents first; without recursion, however deep it nests. */
 export const recurse: Native = (_args, budget) => (input, path, _env, emit) => {
@@ -31,13 +31,14 @@ export const recurse: Native = (_args, budget) => (input, path, _env, emit) => {
     budget.step();
     emit(value, way);
     if (isArray(value)) {
+      budget.names(value.length);
       for (let at = value.length - 1; at >= 0; at--) {
         left.push([value[at]!, stepped(way, at, value)]);
       }
     } else if (isObject(value)) {
-      for (const key of Object.keys(value).reverse()) {
-        left.push([value[key]!, stepped(way, key, value)]);
-      }
+      const keys = Object.keys(value);
+      budget.names(keys.length);
+      for (const key of keys.reverse()) left.push([value[key]!, stepped(way, key, value)]);
     }
   }
 };
@@ -184,11 +185,15 @@ function quantifier(decides: boolean): Native {
   };
 }
 
-const ITEMS: Code = (input, _path, _env, emit) => {
-  if (isArray(input)) { for (const value of input) emit(value, undefined); }
-  else if (isObject(input)) { for (const value of Object.values(input)) emit(value, undefined); }
-  else throw new JqError(`Cannot iterate over ${typeName(input)}`);
-};
+/** `.[]` where nobody asks for paths. */
+function items(budget: Budget): Code {
+  return (input, _path, _env, emit) => {
+    for (const value of membersOf(input, budget)) {
+      budget.step();
+      emit(value, undefined);
+    }
+  };
+}
 const SELF: Code = (input, _path, _env, emit) => emit(input, undefined);
 
 const select: Native = ([condition], budget) => (input, path, env, emit) =>
@@ -199,18 +204,22 @@ const select: Native = ([condition], budget) => (input, path, env, emit) =>
 
 const map: Native = ([body], budget) => (input, path, env, emit) => {
   const made: Value[] = [];
-  ITEMS(input, undefined, undefined, (item) => {
+  for (const item of membersOf(input, budget)) {
     budget.step();
     body!(item, undefined, env, (value) => {
       budget.step();
       made.push(value);
     });
-  });
+  }
   emit(made, madeUp(path));
 };
 
-const paths: Native = ([body]) => (input, path, env, emit) =>
-  body!(input, ROOT, env, (value, way) => emit(keysOf(way, value), madeUp(path)));
+const paths: Native = ([body], budget) => (input, path, env, emit) =>
+  body!(input, ROOT, env, (value, way) => {
+    const keys = keysOf(way, value);
+    budget.names(keys.length);
+    emit(keys, madeUp(path));
+  });
 
 const getPaths: Native = ([body], budget) => (input, path, env, emit) =>
   each(body!, input, env, (keys) => {
@@ -223,8 +232,9 @@ const getPaths: Native = ([body], budget) => (input, path, env, emit) =>
 const remove: Native = ([body], budget) => (input, path, env, emit) => {
   const found: Value[] = [];
   body!(input, ROOT, env, (value, way) => {
-    budget.step();
-    found.push(keysOf(way, value));
+    const keys = keysOf(way, value);
+    budget.names(keys.length + 1);
+    found.push(keys);
   });
   emit(deletePaths(input, found, budget), madeUp(path));
 };
@@ -282,11 +292,11 @@ export const CONTROL: Readonly<Record<string, Native>> = {
     });
     emit(empty, madeUp(path));
   },
-  "any/0": (_args, budget) => quantifier(true)([ITEMS, SELF], budget),
-  "any/1": ([test], budget) => quantifier(true)([ITEMS, test!], budget),
+  "any/0": (_args, budget) => quantifier(true)([items(budget), SELF], budget),
+  "any/1": ([test], budget) => quantifier(true)([items(budget), test!], budget),
   "any/2": quantifier(true),
-  "all/0": (_args, budget) => quantifier(false)([ITEMS, SELF], budget),
-  "all/1": ([test], budget) => quantifier(false)([ITEMS, test!], budget),
+  "all/0": (_args, budget) => quantifier(false)([items(budget), SELF], budget),
+  "all/1": ([test], budget) => quantifier(false)([items(budget), test!], budget),
   "all/2": quantifier(false),
   "path/1": paths,
   "getpath/1": getPaths,
@@ -313,9 +323,5 @@ export const CONTROL: Readonly<Record<string, Native>> = {
   "add/1": ([body], budget) => (input, path, env, emit) => {
     emit(sum(collect(body!, input, env, budget), budget), madeUp(path));
   },
-  "add/0": simple((input, budget) => {
-    if (isArray(input)) return sum(input, budget);
-    if (isObject(input)) return sum(Object.values(input), budget);
-    throw new JqError(`Cannot iterate over ${typeName(input)}`);
-  }),
+  "add/0": simple((input, budget) => sum(membersOf(input, budget), budget)),
 };

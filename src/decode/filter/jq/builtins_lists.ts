@@ -12,6 +12,7 @@ import {
   JqError,
   MAX_VALUE_DEPTH,
   member,
+  membersOf,
   setMember,
   shown,
   sortedKeys,
@@ -101,7 +102,7 @@ function length(input: Value, budget: Budget): Value {
     case "boolean":
       throw new JqError(`${shown(input)} has no length`);
     case "object":
-      return isArray(input) ? input.length : Object.keys(input).length;
+      return isArray(input) ? input.length : membersOf(input, budget).length;
   }
 }
 
@@ -116,7 +117,9 @@ function contains(whole: Value, part: Value, budget: Budget, depth = 0): boolean
   budget.step();
   if (depth > MAX_VALUE_DEPTH) throw tooDeep();
   if (isObject(whole) && isObject(part)) {
-    return Object.keys(part).every((key) =>
+    const keys = Object.keys(part);
+    budget.names(keys.length);
+    return keys.every((key) =>
       Object.hasOwn(whole, key) && contains(whole[key]!, part[key]!, budget, depth + 1)
     );
   }
@@ -143,9 +146,7 @@ function flatten(list: readonly Value[], depth: number, into: Value[], budget: B
 function flattened(input: Value, depth: Value, budget: Budget): Value {
   if (!isNumber(depth)) throw new JqError("flatten depth must be a number");
   if (depth < 0) throw new JqError("flatten depth must not be negative");
-  const items = isObject(input) ? Object.values(input) : input;
-  if (!isArray(items)) throw new JqError(`Cannot iterate over ${typeName(input)}`);
-  return flatten(items, Math.min(Number(depth), MAX_VALUE_DEPTH), [], budget);
+  return flatten(membersOf(input, budget), Math.min(Number(depth), MAX_VALUE_DEPTH), [], budget);
 }
 
 function toEntries(input: Value, budget: Budget): Value {
@@ -159,7 +160,7 @@ const KEY_NAMES = ["key", "k", "name", "Name", "Key", "K"] as const;
 
 function fromEntries(input: Value, budget: Budget): Value {
   const made: Record<string, Value> = {};
-  for (const entry of isObject(input) ? Object.values(input) : listOf(input, "iterated over")) {
+  for (const entry of isObject(input) ? membersOf(input, budget) : listOf(input, "iterated over")) {
     budget.step();
     if (!isObject(entry)) throw new JqError(`Cannot index ${typeName(entry)} with "key"`);
     const found = KEY_NAMES.map((name) => member(entry, name))
@@ -181,10 +182,13 @@ function keyText(key: Value): string {
 }
 
 function keys(input: Value, isSorted: boolean, budget: Budget): Value {
-  if (isArray(input)) return input.map((_one, at) => at);
+  if (isArray(input)) {
+    budget.names(input.length);
+    return input.map((_one, at) => at);
+  }
   if (!isObject(input)) throw new JqError(`${shown(input)} has no keys`);
   const found = isSorted ? sortedKeys(input) : Object.keys(input);
-  budget.spend(found.length * 8);
+  budget.members(found.length);
   return found;
 }
 
@@ -278,7 +282,10 @@ export const LISTS: Readonly<Record<string, Native>> = {
   "max_by/1": MAX,
   "reverse/0": simple((input, budget) => {
     if (input === null) return [];
-    if (typeof input === "string") return [...input].reverse().join("");
+    if (typeof input === "string") {
+      budget.rewrite(input.length);
+      return [...input].reverse().join("");
+    }
     const list = listOf(input, "reversed");
     budget.spend(list.length);
     return list.toReversed();

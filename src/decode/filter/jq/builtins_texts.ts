@@ -2,11 +2,21 @@
  * Built-in functions on texts.
  */
 import { parseJsonText } from "../../../event/json_text.ts";
-import { isObject, parseStrictNumber, type Value } from "../../../event/value.ts";
+import { parseStrictNumber, type Value } from "../../../event/value.ts";
 import type { Budget } from "./budget.ts";
 import { toJson, toText } from "./formats.ts";
 import { computed, type Native, simple } from "./machine.ts";
-import { combine, exact, isArray, isNumber, JqError, shown, split, typeName } from "./values.ts";
+import {
+  combine,
+  exact,
+  isArray,
+  isNumber,
+  JqError,
+  membersOf,
+  shown,
+  split,
+  typeName,
+} from "./values.ts";
 
 export function textOf(value: Value, what: string): string {
   if (typeof value === "string") return value;
@@ -23,26 +33,27 @@ function onText(what: string, compute: (text: string, budget: Budget) => Value):
 
 /** Whether a text begins or ends with another. */
 function ends(name: string, test: (text: string, part: string) => boolean): Native {
-  return computed((input, [part]) => {
+  return computed((input, [part], budget) => {
     if (typeof input !== "string" || typeof part !== "string") {
       throw new JqError(`${name}() requires string inputs`);
     }
+    budget.spend(part.length);
     return test(input, part);
   });
 }
 
 /** A text without another at one or both ends; anything else as it is. */
 function stripped(atStart: boolean, atEnd: boolean): Native {
-  return computed((input, [part]) => {
+  return computed((input, [part], budget) => {
     if (typeof input !== "string" || typeof part !== "string" || part === "") return input;
+    budget.spend(part.length);
     const text = atStart && input.startsWith(part) ? input.slice(part.length) : input;
     return atEnd && text.endsWith(part) ? text.slice(0, -part.length) : text;
   });
 }
 
 function join(input: Value, separator: Value, budget: Budget): Value {
-  const items = isObject(input) ? Object.values(input) : input;
-  if (!isArray(items)) throw new JqError(`Cannot iterate over ${typeName(input)}`);
+  const items = membersOf(input, budget);
   if (items.length === 0) return "";
   let length = 0;
   const texts = items.map((item) => {
@@ -62,16 +73,18 @@ function join(input: Value, separator: Value, budget: Budget): Value {
   return texts.join(between);
 }
 
-function toNumber(input: Value): Value {
+function toNumber(input: Value, budget: Budget): Value {
   if (isNumber(input)) return input;
   const text = textOf(input, "cannot be parsed as a number");
+  budget.rewrite(text.length);
   if (/^-?\d{16,40}$/.test(text)) return exact(BigInt(text));
   const value = /^[-+.\d]/.test(text) ? parseStrictNumber(text) : text === "nan" ? NaN : undefined;
   if (value === undefined) throw new JqError(`${shown(input)} cannot be parsed as a number`);
   return value;
 }
 
-function fromJson(text: string): Value {
+function fromJson(text: string, budget: Budget): Value {
+  budget.rewrite(text.length);
   if (text.trim() === "nan") return null;
   try {
     return /\d{16}/.test(text) ? parseJsonText(text) : JSON.parse(text) as Value;
@@ -83,7 +96,8 @@ function fromJson(text: string): Value {
   }
 }
 
-function explode(text: string): Value {
+function explode(text: string, budget: Budget): Value {
+  budget.rewrite(text.length);
   return Array.from(text.toWellFormed(), (one) => one.codePointAt(0)!);
 }
 
@@ -104,7 +118,10 @@ function implode(input: Value, budget: Budget): Value {
 
 /** Only ASCII letters, whatever the locale. */
 function asciiCase(pattern: RegExp, change: (letters: string) => string): Native {
-  return onText("cannot be changed to another case", (text) => text.replace(pattern, change));
+  return onText("cannot be changed to another case", (text, budget) => {
+    budget.rewrite(text.length);
+    return text.replace(pattern, change);
+  });
 }
 
 const TRIMMED = "cannot be trimmed";

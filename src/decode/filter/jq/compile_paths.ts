@@ -20,7 +20,9 @@ export function iterate(compiler: Compiling): Code {
         emit(value, stepped(path, at, input));
       }
     } else if (isObject(input)) {
-      for (const key of Object.keys(input)) {
+      const keys = Object.keys(input);
+      budget.names(keys.length);
+      for (const key of keys) {
         budget.step();
         emit(input[key]!, stepped(path, key, input));
       }
@@ -94,8 +96,9 @@ export function update(
   const paths = (input: Value, env: Env | undefined): (readonly Value[])[] => {
     const found: (readonly Value[])[] = [];
     left(input, ROOT, env, (value, path) => {
-      budget.step();
-      found.push(keysOf(path, value));
+      const keys = keysOf(path, value);
+      budget.names(keys.length + 1);
+      found.push(keys);
     });
     return found;
   };

@@ -23,6 +23,9 @@ const MONTHS = [
 /** The longest that a format may be: each letter gives some characters. */
 const MAX_FORMAT = 1000;
 
+/** Longer texts are no times, and blanks at the end of long ones would be looked at again and again. */
+const MAX_TIME = 200;
+
 /** Year, month from 0, day, hour, minute, second, weekday from Sunday, day of the year from 0. */
 type BrokenDown = readonly [
   number,
@@ -55,10 +58,11 @@ function brokenDown(seconds: number): BrokenDown {
 /** A time as seconds or broken down. */
 function timeOf(value: Value, name: string): BrokenDown {
   if (isNumber(value)) return brokenDown(Number(value));
-  if (!isArray(value) || value.length === 0 || !value.every((one) => typeof one === "number")) {
+  const parts = isArray(value) ? value.slice(0, 8) : [];
+  if (parts.length === 0 || !parts.every((one) => typeof one === "number")) {
     throw new JqError(`${name} requires a number or parsed datetime inputs`);
   }
-  const [year, month = 0, day = 1, hour = 0, minute = 0, second = 0] = value as readonly number[];
+  const [year, month = 0, day = 1, hour = 0, minute = 0, second = 0] = parts as readonly number[];
   return brokenDown(seconds([year!, month, day, hour, minute, second]));
 }
 
@@ -175,6 +179,7 @@ function parsed(text: string, format: string): BrokenDown {
   if (format.length > MAX_FORMAT) throw new JqError("the format is too long");
   const wrong = (): JqError =>
     new JqError(`date ${JSON.stringify(text.slice(0, 60))} does not match format "${format}"`);
+  if (text.length > MAX_TIME) throw wrong();
   const spread = format.replace(/%([DFRTc])/g, (_whole, letter: string) => COMBINED[letter]!);
   const seen = new Set<string>();
   const pattern = spread.replace(/%(.)|\s+|[^\w\s%]/g, (part, letter?: string) => {

@@ -4,7 +4,7 @@
 import { jsonText } from "../../../event/json_text.ts";
 import { isObject, type Value } from "../../../event/value.ts";
 import type { Budget } from "./budget.ts";
-import { isArray, JqError, MAX_VALUE_DEPTH, shown, tooDeep } from "./values.ts";
+import { isArray, JqError, MAX_VALUE_DEPTH, membersOf, shown, tooDeep } from "./values.ts";
 
 /** A value in a notation. */
 export type Format = (value: Value, budget: Budget) => string;
@@ -24,7 +24,7 @@ function measure(value: Value, budget: Budget, depth: number): void {
   if (typeof value !== "object" || value === null) return;
   // `jsonText` cuts below this depth, and what was cut must not look complete.
   if (depth > MAX_VALUE_DEPTH / 2) throw tooDeep();
-  const members = isArray(value) ? value : Object.values(value);
+  const members = membersOf(value, budget);
   for (const member of members) measure(member, budget, depth + 1);
 }
 
@@ -38,22 +38,33 @@ export function formatter(name: string): Format | undefined {
   return FORMATS.get(name);
 }
 
+/** A format that changes the text of a value character by character. */
+function rewriting(change: (text: string) => string): Format {
+  return (value, budget) => {
+    const text = toText(value, budget);
+    budget.rewrite(text.length);
+    const written = change(text);
+    budget.text(written.length);
+    return written;
+  };
+}
+
 const FORMATS: ReadonlyMap<string, Format> = new Map<string, Format>([
   ["@text", toText],
   ["@json", toJson],
-  ["@html", (value, budget) => replaced(toText(value, budget), /[<>&'"]/g, HTML)],
-  ["@uri", (value, budget) => percentEncoded(toText(value, budget))],
-  ["@urid", (value, budget) => percentDecoded(toText(value, budget))],
+  ["@html", rewriting((text) => replaced(text, /[<>&'"]/g, HTML))],
+  ["@uri", rewriting(percentEncoded)],
+  ["@urid", rewriting(percentDecoded)],
   ["@csv", (value, budget) => row(value, ",", (text) => `"${text.replaceAll('"', '""')}"`, budget)],
   [
     "@tsv",
     (value, budget) => row(value, "\t", (text) => replaced(text, /[\t\n\r\\]/g, TSV), budget),
   ],
   ["@sh", shellText],
-  ["@base64", (value, budget) => base64(utf8(toText(value, budget)))],
-  ["@base64d", (value, budget) => fromBase64(toText(value, budget))],
-  ["@base32", (value, budget) => base32(utf8(toText(value, budget)))],
-  ["@base32d", (value, budget) => fromBase32(toText(value, budget))],
+  ["@base64", rewriting((text) => base64(utf8(text)))],
+  ["@base64d", rewriting(fromBase64)],
+  ["@base32", rewriting((text) => base32(utf8(text)))],
+  ["@base32d", rewriting(fromBase32)],
 ]);
 
 const HTML: Readonly<Record<string, string>> = {
@@ -86,7 +97,10 @@ function row(
   }
   return value.map((cell) => {
     budget.step();
-    if (typeof cell === "string") return quoted(cell);
+    if (typeof cell === "string") {
+      budget.rewrite(cell.length);
+      return quoted(cell);
+    }
     if (cell === null) return "";
     if (typeof cell !== "object") return jsonText(cell);
     throw new JqError(`${shown(cell)} is not valid in a ${name} row`);
@@ -97,7 +111,10 @@ function shellText(value: Value, budget: Budget): string {
   const words = isArray(value) ? value : [value];
   return words.map((word) => {
     budget.step();
-    if (typeof word === "string") return `'${word.replaceAll("'", "'\\''")}'`;
+    if (typeof word === "string") {
+      budget.rewrite(word.length);
+      return `'${word.replaceAll("'", "'\\''")}'`;
+    }
     if (isArray(word) || isObject(word)) {
       throw new JqError(`${shown(word)} can not be escaped for shell`);
     }

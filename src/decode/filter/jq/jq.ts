@@ -10,9 +10,9 @@ import { FilterError } from "../errors.ts";
 import { Budget, limit, MAX_OUTPUTS } from "./budget.ts";
 import { Compiler } from "./compile.ts";
 import { toText } from "./formats.ts";
-import { Break } from "./machine.ts";
+import { Break, type Code } from "./machine.ts";
 import { parseJq } from "./parse.ts";
-import type { JqError } from "./values.ts";
+import { JqError } from "./values.ts";
 
 /** A program that is ready to meet values. */
 export interface JqProgram {
@@ -35,15 +35,23 @@ export interface JqProgram {
 export function compileJq(program: string): JqProgram {
   const budget = new Budget();
   let failed: (message: string) => void = () => {};
-  const code = new Compiler(budget, (error) => failed(messageOf(error))).program(parseJq(program));
+  let outputs = 0;
+  /** Errors count as well: each is a message that somebody has to keep. */
+  const count = (): void => {
+    if (++outputs > MAX_OUTPUTS) throw limit(`more than ${MAX_OUTPUTS} outputs of one event`);
+  };
+  const code = compiled(program, budget, (error) => {
+    count();
+    failed(messageOf(error, budget));
+  });
   return {
     run(input, emit, onError) {
       budget.reset();
       failed = onError;
-      let outputs = 0;
+      outputs = 0;
       try {
         code(input, undefined, undefined, (value) => {
-          if (++outputs > MAX_OUTPUTS) throw limit(`more than ${MAX_OUTPUTS} outputs of one event`);
+          count();
           // Of parts that stand in it many times, an output is as large as if each were another.
           if (value !== input) measure(value, budget);
           emit(value);
@@ -53,6 +61,18 @@ export function compileJq(program: string): JqProgram {
       }
     },
   };
+}
+
+function compiled(program: string, budget: Budget, onError: (error: JqError) => void): Code {
+  try {
+    return new Compiler(budget, onError).program(parseJq(program));
+  } catch (error) {
+    // A chain of thousands of operators is no brackets, but a deep tree all the same.
+    if (!(error instanceof RangeError)) throw error;
+    throw new FilterError("FILTER_SYNTAX", "the program nests too deeply", undefined, {
+      cause: error,
+    });
+  }
 }
 
 /** UTF-16 units of output that take a step: a few dozen MiB for one event. */
@@ -74,13 +94,18 @@ function measure(output: Value, budget: Budget): void {
   }
 }
 
+/** Characters of a message; it is for people. */
+const MAX_MESSAGE = 1000;
+
 /** What `error` was given, as a text. */
-function messageOf({ value }: JqError): string {
+function messageOf({ value }: JqError, budget: Budget): string {
   if (value === null) return "null (null) not a string";
   try {
-    return toText(value, new Budget());
-  } catch {
-    return "an error that cannot be written";
+    const text = toText(value, budget);
+    return text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE)}…`;
+  } catch (error) {
+    if (error instanceof JqError) return "an error that cannot be written";
+    throw error;
   }
 }
 

@@ -92,7 +92,7 @@ function* findAll(
   budget.spend(text.length * 8);
   const matcher = pattern.regex.matcher(text);
   while (matcher.find()) {
-    budget.spend(64);
+    budget.spend(64 * pattern.names.length);
     const start = matcher.start();
     const end = matcher.end();
     if (pattern.skipsEmpty && start === end) continue;
@@ -105,13 +105,29 @@ function* findAll(
   }
 }
 
-/** jq's object of a match, with places in characters. */
-function matchObject(text: string, found: Found, { names }: Pattern): Value {
-  const isPlain = !/[\ud800-\udfff]/.test(text);
-  const place = (at: number): number => isPlain ? at : [...text.slice(0, at)].length;
+/** How many characters there are between two places of a text. */
+type Count = (from: number, to: number) => number;
+
+/** In a text without characters of two units, which most are, places need no counting. */
+function counter(text: string, budget: Budget): Count {
+  if (!/[\ud800-\udfff]/.test(text)) return (from, to) => to - from;
+  return (from, to) => {
+    budget.rewrite(to - from);
+    return [...text.slice(from, to)].length;
+  };
+}
+
+/** jq's object of a match, with places in characters; `offset` is that of the match. */
+function matchObject(
+  text: string,
+  found: Found,
+  { names }: Pattern,
+  offset: number,
+  count: Count,
+): Value {
   const part = (start: number, end: number) => ({
-    offset: place(start),
-    length: place(end) - place(start),
+    offset: offset + count(found.start, start),
+    length: count(start, end),
     string: text.slice(start, end),
   });
   return {
@@ -122,6 +138,21 @@ function matchObject(text: string, found: Found, { names }: Pattern): Value {
     })),
   };
 }
+
+const match: Native = (args, budget) => (input, path, env, emit) =>
+  combinations(args, input, env, ([source, flags]) => {
+    const text = subject(input);
+    const pattern = patternOf(source!, flags ?? null);
+    const count = counter(text, budget);
+    // Matches follow one another, so what is before the last one is not counted again.
+    let offset = 0;
+    let counted = 0;
+    for (const found of findAll(text, pattern, pattern.isGlobal, budget)) {
+      offset += count(counted, found.start);
+      counted = found.start;
+      emit(matchObject(text, found, pattern, offset, count), madeUp(path));
+    }
+  });
 
 /** The named groups of a match. */
 function captureObject(text: string, found: Found, { names }: Pattern): Value {
@@ -199,7 +230,6 @@ function replace(alwaysGlobal: boolean): Native {
     });
 }
 
-const MATCH = perMatch(matchObject, false);
 const CAPTURE = perMatch(captureObject, false);
 const SCAN = perMatch(
   (text, { start, end, groups }) =>
@@ -212,8 +242,8 @@ const SCAN = perMatch(
 export const REGEXES: Readonly<Record<string, Native>> = {
   "test/1": test,
   "test/2": test,
-  "match/1": MATCH,
-  "match/2": MATCH,
+  "match/1": match,
+  "match/2": match,
   "capture/1": CAPTURE,
   "capture/2": CAPTURE,
   "scan/1": SCAN,

@@ -57,23 +57,43 @@ export function isTrue(value: Value): boolean {
   return value !== null && value !== false;
 }
 
+/** Beginnings of objects: the engine lists all names before it gives the first. */
+const shownObjects = new WeakMap<object, string>();
+
 /** `string ("abc…")`: a value in a message. */
 export function shown(value: Value): string {
-  const text = typeof value === "object" && value !== null
-    ? JSON.stringify(value, shortMembers()).slice(0, SHOWN + 1)
-    : jsonText(typeof value === "string" ? value.slice(0, SHOWN + 1) : value);
+  if (typeof value !== "object" || value === null) return shownBeginning(value);
+  let text = shownObjects.get(value);
+  if (text === undefined) shownObjects.set(value, text = shownBeginning(value));
+  return text;
+}
+
+function shownBeginning(value: Value): string {
+  const text = jsonText(beginning(value, { left: SHOWN })).slice(0, SHOWN + 1);
   const short = text.length > SHOWN ? `${text.slice(0, SHOWN - 1)}…` : text;
   return `${typeName(value)} (${short})`;
 }
 
-/** Leaves out what would not be shown anyway, however large. */
-function shortMembers(): (key: string, value: unknown) => unknown {
-  let left = SHOWN;
-  return (_key, value) => {
-    if (left-- <= 0) return undefined;
-    if (typeof value === "bigint") return Number(value);
-    return typeof value === "string" ? value.slice(0, SHOWN) : value;
-  };
+/** Without what would not be shown anyway, which is not even looked at, however large. */
+function beginning(value: Value, members: { left: number }): Value {
+  members.left--;
+  if (typeof value === "string") return value.slice(0, SHOWN + 1);
+  if (typeof value !== "object" || value === null) return value;
+  if (isArray(value)) {
+    const begun: Value[] = [];
+    for (const one of value) {
+      if (members.left <= 0) break;
+      begun.push(beginning(one, members));
+    }
+    return begun;
+  }
+  const begun: Record<string, Value> = {};
+  const object = value as ValueObject;
+  for (const key in object) {
+    if (members.left <= 0) break;
+    setMember(begun, key.slice(0, SHOWN), beginning(object[key]!, members));
+  }
+  return begun;
 }
 
 /** An object with this member, also if it is called `__proto__`. */
@@ -97,6 +117,15 @@ export function exact(value: bigint): number | bigint {
   const rounded = Number(value);
   if (Number.isSafeInteger(rounded)) return rounded;
   return value > MAX_EXACT || value < -MAX_EXACT ? rounded : value;
+}
+
+/** What `.[]` gives: the elements of an array, the values of an object. */
+export function membersOf(value: Value, budget: Budget): readonly Value[] {
+  if (isArray(value)) return value;
+  if (!isObject(value)) throw new JqError(`Cannot iterate over ${typeName(value)}`);
+  const values = Object.values(value);
+  budget.names(values.length);
+  return values;
 }
 
 /** Sorted names of an object's members. */
@@ -170,7 +199,8 @@ function compareObjects(
 ): number {
   const keys = sortedKeys(left);
   const others = sortedKeys(right);
-  budget.spend(keys.length + others.length);
+  // Sorting takes as long as copying them.
+  budget.members(keys.length + others.length);
   const order = compareArrays(keys, others, budget, depth);
   if (order !== 0) return order;
   for (const key of keys) {
@@ -319,7 +349,8 @@ function divide(left: Value, right: Value, budget: Budget): Value {
 
 /** The texts between separators; an empty text has none. */
 export function split(text: string, separator: string, budget: Budget): readonly string[] {
-  budget.spend(text.length);
+  if (separator === "") budget.rewrite(text.length);
+  else budget.spend(text.length);
   if (text === "") return [];
   const parts = separator === "" ? [...text] : text.split(separator);
   budget.spend(parts.length * 8);
