@@ -158,7 +158,14 @@ export {
 export { journaldSource } from "./src/ingest/journald.ts";
 export { unixSource, type UnixSourceOptions } from "./src/ingest/unix.ts";
 export { natsSource, type NatsSourceContext } from "./src/ingest/nats_source.ts";
-export { type OtlpReceiver, type OtlpSource, otlpSource } from "./src/ingest/otlp.ts";
+export {
+  type OtlpEncoding,
+  type OtlpOutcome,
+  type OtlpReceiver,
+  type OtlpSource,
+  otlpSource,
+  type OtlpSourceOptions,
+} from "./src/ingest/otlp.ts";
 /** What `natsSource` gives. */
 export type { EventSource as NatsSource } from "./src/runtime/plugin.ts";
 
@@ -173,6 +180,7 @@ export {
   type NatsSinkContext,
   type NatsSinkCounts,
 } from "./src/deliver/nats_sink.ts";
+export type { OtlpOrigin } from "./src/deliver/otlp/encode.ts";
 export { otlpSink, type OtlpSinkContext } from "./src/deliver/otlp/sink.ts";
 export { httpSink, type HttpSinkContext, type WebhookSettings } from "./src/deliver/http/sink.ts";
 /** What `httpSink` gives. */
@@ -256,6 +264,8 @@ export type {
   NatsSettings,
   NatsSinkSettings,
   NatsSourceSettings,
+  OtlpSinkSettings,
+  OtlpSourceSettings,
   OutboxSettings,
   Secret,
   SinkCommon,
@@ -308,6 +318,7 @@ export { type FieldCounts, FieldObserver } from "./src/schema/field_observer.ts"
 export { type SchemaCounts, SchemaObserver } from "./src/schema/observer.ts";
 export {
   readSchemaFile,
+  schemaConfig,
   type SchemaFile,
   type SchemaRoutingSettings,
 } from "./src/runtime/schema_routing.ts";
