@@ -96,6 +96,29 @@ const DEVICES: readonly (readonly [line: string, expected: Header, options?: Sys
   // Other orders and notations of time.
   ["<13>2024 Jan 15 10:30:00 h app: x", [JAN, "h", "app", undefined, "x"]],
   ["<13>2024-01-15 10:30:00 h app: x", [JAN, "h", "app", undefined, "x"]],
+  ["2024-01-15 10:30:00 h sshd[12]: x", [JAN, "h", "sshd", "12", "x"]],
+  ["2024-01-15 10:30:00.5 h sshd[12]: [a] x: y", [
+    "2024-01-15T10:30:00.500+00:00",
+    "h",
+    "sshd",
+    "12",
+    "[a] x: y",
+  ]],
+  // macOS: `log show --style syslog`, install.log.
+  ["2024-01-15 10:30:00.123456-0800  localhost sshd[12]: (libsystem) x", [
+    "2024-01-15T10:30:00.123456-08:00",
+    "localhost",
+    "sshd",
+    "12",
+    "(libsystem) x",
+  ]],
+  ["2024-01-15 10:30:00-08 mac softwareupdated[12]: x", [
+    "2024-01-15T10:30:00-08:00",
+    "mac",
+    "softwareupdated",
+    "12",
+    "x",
+  ]],
   ["<13>2024-01-15T10:30:00 h app: x", ["2024-01-15T10:30:00+01:00", "h", "app", undefined, "x"], {
     syslogZone: parseTimeZone("Europe/Berlin"),
   }],
@@ -173,6 +196,10 @@ const NOT_SYSLOG: readonly string[] = [
   "2024-01-15T10:30:00Z [WARN] something: else",
   "2024-01-15T10:30:00Z something else",
   "2024-01-15 10:30:00 host app: x",
+  "2024-01-15 10:30:00,123 INFO worker[12]: x",
+  "2024-01-15 10:30:00.123 UTC [1234] LOG:  x",
+  "2024-01-15 10:30:00 UTC [1234]: [1-1] user=postgres x",
+  "2024-01-15 10:30:00   host app[12]: x",
   "10/Oct/2000:13:55:36 -0700 host app: x",
   "Oct 11 22:14:15 happened",
   "Oct 11 22:14:15",

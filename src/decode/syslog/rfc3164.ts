@@ -46,6 +46,8 @@ const TIMELESS = /(?:CEF|LEEF): ?\d+(?:\.\d)?\||\{\s*["}]|[A-Za-z_][\w.-]*=/y;
 /** What stands behind the times of many logs, where syslog has its host. */
 const LEVEL =
   /^\[?(?:trace|debug|info|notice|warn(?:ing)?|err(?:or)?|crit(?:ical)?|fatal|severe|emerg|alert)\]?$/i;
+/** `log show --style syslog` of macOS, templates of rsyslog. */
+const HOST_AND_PROCESS = / ( ?)([^\s:[\]]{1,255}) [^\s:[\]]{1,255}\[\d{1,10}\]: /y;
 /** Those that begin otherwise than names do. */
 const IPV6_HOST = /(?:::[\da-f:.]*|\[[\da-f.]*:[\da-f:.]+\])(?=:? )/iy;
 /** Programs such as login call themselves `-- root`. */
@@ -110,13 +112,18 @@ function readLineTime(
   hasPri: boolean,
   times: TimestampOptions,
 ): WrittenTime | undefined {
-  // Times of web servers, and without `<PRI>` a date, a blank and a time: the lines of other logs.
+  // Times of web servers.
   if (text.charCodeAt(at + 2) === SLASH) return undefined;
-  if (text.charCodeAt(at + 4) === DASH && text.charCodeAt(at + 10) === BLANK && !hasPri) {
-    return undefined;
-  }
   const time = readTime(text, at, times);
   if (time === undefined) return undefined;
+  // Without `<PRI>` a date, a blank and a time are those of other logs, but for a process behind them.
+  if (text.charCodeAt(at + 4) === DASH && text.charCodeAt(at + 10) === BLANK && !hasPri) {
+    HOST_AND_PROCESS.lastIndex = time.end;
+    const found = HOST_AND_PROCESS.exec(text);
+    if (found === null || LEVEL.test(found[2]!)) return undefined;
+    // macOS writes a second blank.
+    return found[1] === "" ? time : { ...time, end: time.end + 1 };
+  }
   const end = text.charCodeAt(time.end) === COLON ? time.end + 1 : time.end;
   return end === text.length || text.charCodeAt(end) === BLANK ? time : undefined;
 }
