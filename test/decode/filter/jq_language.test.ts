@@ -203,6 +203,8 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     ["map(. + 1), map_values(. * 2), map_values(empty)", "[1,2]", "[2,3]", "[2,4]", "[]"],
     ["map_values(. + 1), map(.)", '{"a":1}', '{"a":2}', "[1]"],
     ["to_entries", '{"a":1}', '[{"key":"a","value":1}]'],
+    ["to_entries", '["a"]', '[{"key":0,"value":"a"}]'],
+    ["with_entries(.value += 1)", "[1,2]", '{"0":2,"1":3}'],
     [
       "from_entries",
       '[{"key":"a","value":1},{"k":"b","v":2},{"name":"c"},{"key":false},{"key":null,"value":3}]',

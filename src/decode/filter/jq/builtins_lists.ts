@@ -149,7 +149,12 @@ function flattened(input: Value, depth: Value, budget: Budget): Value {
   return flatten(membersOf(input, budget), Math.min(Number(depth), MAX_VALUE_DEPTH), [], budget);
 }
 
+/** Of an array as well, with places for keys. */
 function toEntries(input: Value, budget: Budget): Value {
+  if (isArray(input)) {
+    budget.members(input.length);
+    return input.map((value, key) => ({ key, value }));
+  }
   if (!isObject(input)) throw new JqError(`${shown(input)} has no keys`);
   const keys = Object.keys(input);
   budget.spend(keys.length * 8);

@@ -176,7 +176,9 @@ function fromBase64(text: string): string {
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 function base32(bytes: Uint8Array): string {
-  let text = "";
+  // Of bytes, as a text that grows digit by digit takes many times its size.
+  const digits = new Uint8Array(Math.ceil(bytes.length / 5) * 8).fill("=".charCodeAt(0));
+  let written = 0;
   let bits = 0;
   let held = 0;
   for (const byte of bytes) {
@@ -184,12 +186,12 @@ function base32(bytes: Uint8Array): string {
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += BASE32[(held >> bits) & 31];
+      digits[written++] = BASE32.charCodeAt((held >> bits) & 31);
     }
     held &= (1 << bits) - 1;
   }
-  if (bits > 0) text += BASE32[(held << (5 - bits)) & 31];
-  return text.padEnd(Math.ceil(text.length / 8) * 8, "=");
+  if (bits > 0) digits[written] = BASE32.charCodeAt((held << (5 - bits)) & 31);
+  return utf8Text(digits);
 }
 
 function fromBase32(text: string): string {
