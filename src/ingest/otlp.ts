@@ -154,7 +154,8 @@ class Otlp implements OtlpSource {
       return { kind: "taken", accepted: 0, rejected, reason };
     }
     const digest = createHash("sha256").update(body).digest("base64");
-    const number = this.#left.take(digest) ?? `${this.#bootId}:o${++this.#numbered}`;
+    const known = this.#left.take(digest);
+    const number = known ?? `${this.#bootId}:o${++this.#numbered}`;
     try {
       const outcome = await this.#queue.push(
         records.map(({ event, bytes }, at) => ({
@@ -171,6 +172,8 @@ class Otlp implements OtlpSource {
           return { kind: "taken", accepted: outcome.accepted, rejected, reason };
         case "busy":
           this.#counts.busy++;
+          // It was not taken now, but it may have been before, and comes again.
+          if (known !== undefined) this.#left.add(digest, known);
           return { kind: "busy", retryAfterSeconds: outcome.retryAfterSeconds };
         case "closed":
           this.#left.add(digest, number);

@@ -100,6 +100,28 @@ test("a request whose sender left before the answer keeps its ids when it comes 
   await reading.return?.();
 });
 
+test("a request that comes again when there is no room keeps its ids as well", async () => {
+  const api = source({ capacity: { events: 2 }, waitMs: 20 });
+  const reading = pulls(api);
+  const pulled = reading.next();
+  const leaves = new AbortController();
+  const left = api.receive(body("a", "b"), "protobuf", leaves.signal);
+  const first: EventBatch = (await pulled).value;
+  leaves.abort(new Error("gone"));
+  await assert.rejects(left, /gone/);
+  const other = api.receive(body("c", "d"), "protobuf", NEVER);
+  const busy = await api.receive(body("a", "b"), "protobuf", NEVER);
+  assert.equal(busy.kind, "busy");
+  const second: EventBatch = (await reading.next()).value;
+  await second.ack?.();
+  assert.equal((await other).kind, "taken");
+  const again = api.receive(body("a", "b"), "protobuf", NEVER);
+  const third: EventBatch = (await reading.next()).value;
+  assert.deepEqual(ids(third), ids(first));
+  await third.ack?.();
+  assert.equal((await again).kind, "taken");
+});
+
 test("requests without an answer are forgotten after a while", async () => {
   let nowMs = 0;
   const api = source({ now: () => nowMs });
