@@ -1,6 +1,7 @@
 /**
- * Terminal output to a picture: `dist/picket scan fixtures --color always … | bun docs/make_picture.ts`
- * writes `docs/scan.svg`. Colours are those of the sixteen that Picket uses.
+ * Terminal output to a picture: what `dist/picket scan fixtures --color always` writes to a terminal
+ * of 132 columns, given to `bun docs/make_picture.ts` on standard input, becomes `docs/scan.svg`. Colours
+ * are those of the sixteen that Picket uses.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -19,8 +20,10 @@ const COLORS: Readonly<Record<string, string>> = {
   "2": "#8b949e",
 };
 
+/** Browsers make one blank of several, and no longer agree on what tells them not to. */
 function escape(text: string): string {
-  return text.replace(/[&<>]/g, (mark) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[mark]!);
+  const marks = { "&": "&amp;", "<": "&lt;", ">": "&gt;", " ": "\u00a0" } as const;
+  return text.replace(/[&<> ]/g, (mark) => marks[mark as keyof typeof marks]);
 }
 
 /** One line: runs of text, each with the codes that stood before it. */
@@ -56,7 +59,7 @@ const dots = ["#ff5f57", "#febc2e", "#28c840"]
 writeFileSync(
   fileURLToPath(new URL("scan.svg", import.meta.url)),
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-size="12" ` +
-    `font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" xml:space="preserve">` +
+    `font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace">` +
     `<title>picket scan fixtures</title><rect width="100%" height="100%" rx="8" fill="#0d1117"/>` +
     `${dots}${lines.map(renderLine).join("\n")}</svg>\n`,
 );
