@@ -244,7 +244,7 @@ export class SourceRunner {
       let parseErrors = 0;
       const run = this.#context.processor().startBatch(
         events.map(({ payload }) => payload),
-        this.#batchOptions,
+        { ...this.#batchOptions, writtenMs: (index) => events[index]!.writtenMs },
         this.#visitor(events, alerts, deadLetters, () => parseErrors++),
       );
       const startedAt = performance.now();
@@ -322,13 +322,17 @@ export class SourceRunner {
   }
 
   /** The last event of a batch stands for all of them. */
-  #sampleLag({ payload }: RawEvent): void {
+  #sampleLag({ payload, writtenMs }: RawEvent): void {
     const nowMs = this.#context.now();
     if (Math.abs(nowMs - this.#lagMs) < LAG_SAMPLE_MS) return;
     this.#lagMs = nowMs;
     let event: LogEvent | undefined;
     // What fails has been counted already.
-    visitEvents(payload, { ...this.#batchOptions, nowMs }, (one) => event = one);
+    visitEvents(
+      payload,
+      { ...this.#batchOptions, nowMs: writtenMs ?? nowMs },
+      (one) => event = one,
+    );
     const [eventMs] = event === undefined ? [] : eventTimestamp(event);
     if (eventMs !== undefined) this.#context.onLag((nowMs - eventMs) / 1000, nowMs);
   }

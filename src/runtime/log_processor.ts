@@ -17,6 +17,11 @@ export interface BatchOptions extends InputOptions {
   readonly logsource?: StaticLogsource;
   /** Events that `BatchRun.step` evaluates between two looks at the clock. Default 32. */
   readonly eventsPerLook?: number;
+  /**
+   * When an input was written at the latest, in Unix milliseconds, if that is known: instead of
+   * `nowMs` for what has lain for long.
+   */
+  readonly writtenMs?: (index: number) => number | undefined;
 }
 
 /** An input that is not an event. */
@@ -52,6 +57,8 @@ export interface BatchVisitor {
 const NO_RESULTS: readonly DetectionResult[] = [];
 /** Events between two looks at the clock: some tenths of a millisecond. */
 const EVENTS_PER_LOOK = 32;
+/** What was written later is as good as written now. */
+const LONG_AGO_MS = 86_400_000;
 
 /** A batch on its way through the rules of when it was begun; see `LogProcessor.startBatch`. */
 export class BatchRun {
@@ -64,6 +71,8 @@ export class BatchRun {
   #events = 0;
   #matches = 0;
   #seconds = 0;
+  /** For the inputs that were written when the last old one was. */
+  #old: BatchOptions | undefined;
 
   /**
    * Use `LogProcessor.startBatch`.
@@ -114,8 +123,22 @@ export class BatchRun {
   }
 
   #one(index: number, input: string | LogEvent): void {
-    const failure = visitEvents(input, this.#options, (event) => this.#evaluate(index, event));
+    const failure = visitEvents(
+      input,
+      this.#optionsOf(index),
+      (event) => this.#evaluate(index, event),
+    );
     if (failure !== undefined) this.#fail(index, failure.reason, failure.message);
+  }
+
+  /** Files that are written to have been written just now: only old ones need options of their own. */
+  #optionsOf(index: number): BatchOptions {
+    const writtenMs = this.#options.writtenMs?.(index);
+    if (writtenMs === undefined || writtenMs > this.#options.nowMs! - LONG_AGO_MS) {
+      return this.#options;
+    }
+    if (this.#old?.nowMs !== writtenMs) this.#old = { ...this.#options, nowMs: writtenMs };
+    return this.#old;
   }
 
   #fail(index: number, reason: string, message: string): void {

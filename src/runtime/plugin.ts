@@ -21,6 +21,11 @@ export interface RawEvent {
   readonly recordId: string;
   /** The place inside the source, such as the path of a file; the source's id where there is none. */
   readonly origin: string;
+  /**
+   * When the record was written at the latest, in Unix milliseconds, where the source knows: times in
+   * it that tell no year are before that. Absent for what is read as soon as it is written.
+   */
+  readonly writtenMs?: number;
 }
 
 /** Records that were read together. */

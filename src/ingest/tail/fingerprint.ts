@@ -57,6 +57,8 @@ export class Lineage {
   key: string | undefined;
   /** How many contents of this origin began with the same line before. */
   ordinal = 0;
+  /** When its file was last written before it was read last; Unix milliseconds. */
+  writtenMs: number | undefined;
   #headHash: string | undefined;
 
   constructor(origin: string, head: Buffer) {

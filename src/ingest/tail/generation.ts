@@ -89,6 +89,7 @@ export class Generation implements LineTarget {
     this.packing = at.packing;
     this.mtimeMs = at.mtimeMs;
     this.lineage = lineage;
+    lineage.writtenMs = at.mtimeMs;
     this.#offset = this.#scanned = offset;
     this.#partial = from?.partial;
     this.goneMs = from?.goneMs;
@@ -398,7 +399,7 @@ export class Generation implements LineTarget {
     const { buffer } = this.#context;
     const facts = content.facts();
     if (!this.hasChanged(facts)) return "idle";
-    this.mtimeMs = facts.mtimeMs;
+    this.mtimeMs = this.lineage.writtenMs = facts.mtimeMs;
     this.size = facts.size;
     if (content instanceof PlainContent) {
       if (facts.size < this.#offset || !growHead(this.lineage, content)) return this.#restart();

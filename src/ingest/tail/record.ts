@@ -33,6 +33,10 @@ export class FileEvent implements RawEvent {
   get origin(): string {
     return this.#lineage.origin;
   }
+
+  get writtenMs(): number {
+    return this.#lineage.writtenMs ?? Date.now();
+  }
 }
 
 /** A record whose id does not follow from where it stands alone. */
