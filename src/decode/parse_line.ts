@@ -13,6 +13,8 @@ import { decodeJson, decodeJsonLine } from "./json.ts";
 import { decodeLeef, isLeef } from "./leef.ts";
 import { certainLogfmt, decodeLogfmt } from "./logfmt.ts";
 import { isBlank, isDigit, skipBlanks } from "./syslog/text.ts";
+import { parseSyslog } from "./syslog/parse.ts";
+import { openPayload } from "./syslog/payload.ts";
 import { decodeCertainSyslog, decodeSyslog, type SyslogOptions } from "./syslog.ts";
 import { decodeWindowsXml, isWindowsXml } from "./windows_xml.ts";
 
@@ -68,9 +70,9 @@ export function parseLine(
     case "logfmt":
       return decodeLogfmt(text);
     case "cef":
-      return decodeCef(text);
+      return behindHeader(text, start, isCef, options) ?? decodeCef(text);
     case "leef":
-      return decodeLeef(text);
+      return behindHeader(text, start, isLeef, options) ?? decodeLeef(text);
     case "auditd":
       return decodeAudit(text);
     case "plain":
@@ -78,6 +80,18 @@ export function parseLine(
     case "auto":
       return parseAny(text, start, options);
   }
+}
+
+/** What relays put before a line tells its time and host, whether its format is stated or not. */
+function behindHeader(
+  line: string,
+  start: number,
+  isFormat: (text: string) => boolean,
+  options: LineOptions,
+): LogEvent | undefined {
+  if (isFormat(start === 0 ? line : line.slice(start))) return undefined;
+  const message = parseSyslog(line, options);
+  return message !== undefined && isFormat(message.message) ? openPayload(message) : undefined;
 }
 
 /** Fewer pairs than this are found in any sentence about settings. */

@@ -53,6 +53,12 @@ const KINDS: readonly (readonly [format: LineFormat, line: string, expected: Kin
   ["auto", " CEF:0|a|b|c|d|e|1|", "flat"],
   ["auto", "CEF:0|a|b", "plain"],
   ["auto", "LEEF:1.0|a|b|c|d|x=1", "flat"],
+  // A stated format loses nothing of what a relay put before the line.
+  ["cef", "<34>Oct 11 22:14:15 h CEF:0|a|b|c|d|e|1|", "enveloped"],
+  ["leef", "Oct 11 22:14:15 h app: LEEF:1.0|a|b|c|d|x=1", "enveloped"],
+  ["cef", "<34>Oct 11 22:14:15 h CEF:0|a|b", "error"],
+  ["cef", "some words, then CEF:0|a|b|c|d|e|1|", "flat"],
+  ["cef", "<34>Oct 11 22:14:15 h LEEF:1.0|a|b|c|d|x=1", "error"],
   ["auto", "<Event xmlns='x'><System><EventID>1</EventID></System></Event>", "other"],
   ["auto", "<Event xmlns='x'><System>", "plain"],
   ["auto", "type=USER_LOGIN msg=audit(1364481363.243:24287): pid=1", "other"],
