@@ -73,7 +73,7 @@ export class PushQueue {
   readonly #unsettled = new Set<Push>();
   readonly #filled = new Doorbell();
   /** Calls that wait for room, in their order. */
-  readonly #queueing: (() => void)[] = [];
+  readonly #queueing: Doorbell[] = [];
   #events = 0;
   #bytes = 0;
   #readers = 0;
@@ -110,7 +110,11 @@ export class PushQueue {
     if (!await this.#room(records.length, bytes, signal)) {
       return { kind: "busy", accepted: 0, retryAfterSeconds: RETRY_AFTER_SECONDS };
     }
-    if (this.#readers === 0) return { kind: "closed", accepted: 0 };
+    if (signal.aborted || this.#readers === 0) {
+      this.#giveBack(records.length, bytes);
+      signal.throwIfAborted();
+      return { kind: "closed", accepted: 0 };
+    }
     return await this.#settled(records, bytes, signal);
   }
 
@@ -132,36 +136,45 @@ export class PushQueue {
     }
   }
 
-  /** Resolves with `true` when there is room, with `false` when waiting for it took too long. */
+  /**
+   * Resolves with `true` when there is room, with `false` when waiting for it took too long.
+   *
+   * The room is taken at once: another push may come before this one goes on.
+   */
   async #room(events: number, bytes: number, signal: AbortSignal): Promise<boolean> {
+    const take = (): true => {
+      this.#events += events;
+      this.#bytes += bytes;
+      return true;
+    };
     const fits = () =>
       this.#events === 0 ||
       (this.#events + events <= this.#maxEvents && this.#bytes + bytes <= this.#maxBytes);
     // Whoever came first goes first, lest small pushes keep a large one out.
-    let isFirst = this.#queueing.length === 0;
-    if ((isFirst && fits()) || this.#readers === 0) return true;
+    if (this.#readers === 0 || (this.#queueing.length === 0 && fits())) return take();
     this.#onWait();
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(this.#waitMs)]);
-    while (!(isFirst && fits()) && this.#readers > 0) {
-      if (deadline.aborted) {
-        this.#queueing.at(0)?.();
-        signal.throwIfAborted();
-        return false;
+    const bell = new Doorbell();
+    this.#queueing.push(bell);
+    try {
+      while (this.#readers > 0 && !(this.#queueing[0] === bell && fits())) {
+        await bell.wait(deadline);
       }
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          deadline.removeEventListener("abort", wake);
-          const at = this.#queueing.indexOf(wake);
-          isFirst = at === 0;
-          if (at >= 0) this.#queueing.splice(at, 1);
-          resolve();
-        };
-        deadline.addEventListener("abort", wake);
-        if (isFirst) this.#queueing.unshift(wake);
-        else this.#queueing.push(wake);
-      });
+      return take();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!deadline.aborted) throw error;
+      return false;
+    } finally {
+      this.#queueing.splice(this.#queueing.indexOf(bell), 1);
+      this.#queueing.at(0)?.ring();
     }
-    return true;
+  }
+
+  #giveBack(events: number, bytes: number): void {
+    this.#events -= events;
+    this.#bytes -= bytes;
+    this.#queueing.at(0)?.ring();
   }
 
   #settled(
@@ -174,17 +187,13 @@ export class PushQueue {
       recordId: recordId ?? this.#numbers.next(),
       origin: this.#id,
     }));
-    this.#events += events.length;
-    this.#bytes += bytes;
     return new Promise((resolve, reject) => {
       const leave = () => {
         signal.removeEventListener("abort", onAbort);
         this.#unsettled.delete(push);
         const at = this.#waiting.indexOf(push);
         if (at >= 0) this.#waiting.splice(at, 1);
-        this.#events -= events.length;
-        this.#bytes -= bytes;
-        this.#queueing.at(0)?.();
+        this.#giveBack(events.length, bytes);
       };
       const onAbort = () => {
         leave();
@@ -204,7 +213,6 @@ export class PushQueue {
       signal.addEventListener("abort", onAbort, { once: true });
       this.#waiting.push(push);
       this.#filled.ring();
-      this.#queueing.at(0)?.();
     });
   }
 
@@ -252,7 +260,7 @@ export class PushQueue {
       else this.#unsettled.add(push);
     }
     this.#waiting.length = 0;
-    for (const wake of [...this.#queueing]) wake();
+    for (const bell of this.#queueing) bell.ring();
     if (this.#unsettled.size === 0) return;
     const left = [...this.#unsettled];
     const timer = setTimeout(() => {
