@@ -204,11 +204,18 @@ async function buildProgram(
   return program;
 }
 
+/** What is written behind a command without arguments is mostly the file that it is to read. */
+const TOO_MANY = /^error: too many arguments/;
+const AT_FILE = "A file of events is given as -e @FILE.\n";
+
 /** Sends what commander prints to `io`, and makes its exits exceptions, for every command. */
 function configure(command: Command, io: CliIo): void {
+  const takesEvents = command.options.some(({ long }) => long === "--event");
   command.exitOverride().showSuggestionAfterError(true).configureOutput({
     writeOut: (text) => io.out(text),
     writeErr: (text) => io.errRaw(text),
+    outputError: (text, write) =>
+      write(`${text}${takesEvents && TOO_MANY.test(text) ? AT_FILE : ""}`),
     getOutHelpWidth: () => Math.min(io.columns, 100),
     getErrHelpWidth: () => Math.min(io.columns, 100),
   });

@@ -149,7 +149,9 @@ export function writeFieldReport(
   seconds: number,
   io: Pick<CliIo, "errRaw">,
 ): void {
-  const text = `${prettyJsonText(fieldReport(observed, ruleFieldTable(rules), seconds))}\n`;
+  const text = `${
+    prettyJsonText(fieldReport(observed, ruleFieldTable(rules), Number(seconds.toFixed(3))))
+  }\n`;
   const path = options.observeFieldsReport;
   if (path === undefined) {
     io.errRaw(text);

@@ -124,6 +124,11 @@ function matchesByLevel(report: ScanReport): Record<string, number> {
   return byLevel;
 }
 
+function timeRange({ firstTime, lastTime }: ScanOutcome["counts"]): string {
+  const first = isoTime(firstTime);
+  return first === null ? "no event tells one" : `${first} to ${isoTime(lastTime)}`;
+}
+
 function isoTime(ms: number): string | null {
   return Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? new Date(ms).toISOString() : null;
 }
@@ -159,7 +164,7 @@ export function scanSummary(report: ScanReport, paint: Paint, columns: number): 
     ),
     ...formatRow(report),
     ...routingRow(report),
-    row("Time", `${isoTime(counts.firstTime) ?? "-"} to ${isoTime(counts.lastTime) ?? "-"}`),
+    row("Time", timeRange(counts)),
     row(
       "Matches",
       counts.matches === 0

@@ -71,6 +71,14 @@ for (const [name, args, code, out, err] of CASES) {
   });
 }
 
+for (const command of ["eval", "explain", "classify"]) {
+  test(`picket ${command} says how a file is given`, async () => {
+    const run = await picket([command, "app.log"]);
+    assert.match(run.err, /too many arguments.*\nA file of events is given as -e @FILE\.\n$/s);
+    assert.equal(run.code, 3);
+  });
+}
+
 const MIXED = [
   "<34>Oct 11 22:14:15 web su: evil",
   '{"a":1}',
