@@ -83,10 +83,11 @@ export async function startAgent(options: ComposeOptions): Promise<RunningAgent>
     stack.push(() => connections[Symbol.asyncDispose]());
     /** Made last, but parts made before refer to it. */
     const admin: { app?: AdminApp; server?: AdminServer } = {};
+    let made = 0;
     const shared: Shared = {
       connections,
       metrics,
-      bootId: store.bootId,
+      nextBootId: () => `${store.bootId}.${made++}`,
       version: options.version,
       listenOtlp: otlpListening({
         api: config.api,

@@ -29,8 +29,12 @@ const log = getLogger(["picket", "input"]);
 export interface Shared {
   readonly connections: NatsConnections;
   readonly metrics: MetricsHook;
-  /** Differs in each run of the agent. */
-  readonly bootId: string;
+  /**
+   * What the numbers of records begin with that have no position: differs in each run of the agent and,
+   * within one, for each source that is made. A source that takes the place of another of its id would
+   * give the numbers of that one again, and alerts of the same number are taken for repetitions.
+   */
+  readonly nextBootId: () => string;
   /** Of Picket, for far ends that want to know. */
   readonly version: string;
   /** Opens the listeners of a source of type `otlp`; without it none has any. */
@@ -43,7 +47,7 @@ export interface Shared {
 }
 
 export function makeSource(settings: SourceSettings, shared: Shared): EventSource {
-  const { bootId, connections } = shared;
+  const { connections, nextBootId } = shared;
   switch (settings.type) {
     case "file":
       return fileSource(settings, { onProblem: tellProblem(settings.id) });
@@ -52,13 +56,13 @@ export function makeSource(settings: SourceSettings, shared: Shared): EventSourc
     case "journald":
       return journaldSource(settings);
     case "stdin":
-      return stdinSource(settings, { bootId });
+      return stdinSource(settings, { bootId: nextBootId() });
     case "http":
-      return httpSource(settings, { bootId });
+      return httpSource(settings, { bootId: nextBootId() });
     case "otlp":
       return otlpOf(settings, shared);
     case "unix":
-      return unixSource(settings, { bootId });
+      return unixSource(settings, { bootId: nextBootId() });
     case "nats":
       return natsSource(settings, { connections });
   }
@@ -66,10 +70,10 @@ export function makeSource(settings: SourceSettings, shared: Shared): EventSourc
 
 function otlpOf(
   settings: OtlpSourceSettings,
-  { bootId, metrics, listenOtlp }: Shared,
+  { nextBootId, metrics, listenOtlp }: Shared,
 ): EventSource {
   return otlpSource(settings, {
-    bootId,
+    bootId: nextBootId(),
     onWait: () => metrics.onBackPressure(),
     ...(listenOtlp === undefined
       ? {}

@@ -5,7 +5,15 @@
  * `PICKET_RELOADS` sets how often; the rules are SigmaHQ's where they are at hand, else our own.
  */
 import assert from "node:assert/strict";
-import { appendFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -133,3 +141,49 @@ function probe(agent: AgentProcess, onAnswer: (ms: number) => void): { stop(): P
     },
   };
 }
+
+test("a source that a reload replaces goes on with other numbers of its records", {
+  skip,
+}, async () => {
+  using files = scratch();
+  writeEvilRule(files.file("rule.yml"));
+  const config = (filter: string) => ({
+    rules: { paths: [files.file("rule.yml")] },
+    reload: { watch: false },
+    sources: (["http", "otlp"] as const).map((type) => ({
+      id: type,
+      type,
+      filter: { jq: filter },
+      logsource: { product: "linux", category: "process_creation" },
+    })),
+    sinks: [{ type: "file", path: files.file("out.ndjson") }],
+    state: { path: files.file("state/state.db") },
+    api: { addr: "127.0.0.1:0", auth: { loopback: "trusted" } },
+  });
+  await using agent = await AgentProcess.start(files, { config: config(".") });
+  const post = async (path: string, body: string): Promise<void> => {
+    const headers = { "content-type": "application/json" };
+    const { status } = await agent.api(path, { method: "POST", headers, body });
+    assert.equal(status, 200);
+  };
+  const send = async (name: string): Promise<void> => {
+    const stringValue = `/tmp/evil otlp ${name}`;
+    const values = [{ key: "CommandLine", value: { stringValue } }];
+    const logRecords = [{ body: { kvlistValue: { values } } }];
+    await post("/api/v1/events", JSON.stringify({ CommandLine: `/tmp/evil http ${name}` }));
+    await post("/v1/logs", JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] }));
+  };
+  const expected: string[] = [];
+  for (const [at, filter] of [".", "select(.)", ". "].entries()) {
+    if (at > 0) {
+      writeFileSync(files.file("picket.yaml"), JSON.stringify(config(filter)));
+      const { body } = await agent.api("/api/v1/reload?wait=1", { method: "POST" });
+      assert.equal((body as ReloadResult).ok, true);
+    }
+    await send(`after ${at} reloads`);
+    expected.push(`http after ${at} reloads`, `otlp after ${at} reloads`);
+  }
+  assert.equal(await agent.end(), 0);
+  const written = readFileSync(files.file("out.ndjson"), "utf8");
+  assert.deepEqual(expected.filter((text) => !written.includes(text)), []);
+});
