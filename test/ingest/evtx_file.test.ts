@@ -125,7 +125,12 @@ test("readEvtxStream() reads the same in pieces of any size, and from gzip", asy
   }
   const packed = file("many.evtx.gz", gzipSync(many));
   for (
-    const source of [pieces(999), pieces(65536), pieces(1 << 20), readPackedBlocks(packed, "gzip", () => {})]
+    const source of [
+      pieces(999),
+      pieces(65536),
+      pieces(1 << 20),
+      readPackedBlocks(packed, "gzip", () => {}),
+    ]
   ) {
     const found: (number | bigint)[] = [];
     const fail = ({ message }: EvtxProblem) => assert.fail(message);
