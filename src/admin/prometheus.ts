@@ -100,7 +100,10 @@ export class PrometheusMetrics extends ApiMetrics implements MetricsHook, Exposi
     this.contentType = this.#registry.contentType;
 
     this.#events = families.counter("events_processed_total", "Events evaluated.");
-    this.#parseErrors = families.counter("events_parse_errors_total", "Lines that did not parse.");
+    this.#parseErrors = families.counter("events_parse_errors_total", "Lines that did not parse.", [
+      "format",
+      "reason",
+    ]);
     this.#detections = families.counter("detection_matches_total", "Detection results produced.");
     this.#correlations = families.counter(
       "correlation_matches_total",
@@ -242,8 +245,8 @@ export class PrometheusMetrics extends ApiMetrics implements MetricsHook, Exposi
   onEventsProcessed(count: number): void {
     this.#events.inc(count);
   }
-  onParseError(_format: string, _reason: string): void {
-    this.#parseErrors.inc();
+  onParseError(format: string, reason: string): void {
+    this.#parseErrors.inc({ format, reason });
   }
   onDetectionMatches(count: number): void {
     this.#detections.inc(count);

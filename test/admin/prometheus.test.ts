@@ -181,7 +181,9 @@ test("series that are known beforehand begin at 0", async () => {
 test("what is reported is counted", async () => {
   const { metrics, read, view } = make();
   metrics.onEventsProcessed(5);
-  metrics.onParseError("json", "syntax");
+  metrics.onParseError("json", "decode_json");
+  metrics.onParseError("auto", "filter");
+  metrics.onParseError("auto", "filter");
   metrics.onDetectionMatchDetail('Say "hi"\n\\o/', null);
   metrics.observeProcessingLatency(0.00002, 3);
   metrics.observeProcessingLatency(7, 2);
@@ -199,7 +201,8 @@ test("what is reported is counted", async () => {
   const families = await read();
   const expected: readonly (readonly [string, number])[] = [
     ["picket_events_processed_total", 5],
-    ["picket_events_parse_errors_total", 1],
+    ['picket_events_parse_errors_total{format="json",reason="decode_json"}', 1],
+    ['picket_events_parse_errors_total{format="auto",reason="filter"}', 2],
     [
       String
         .raw`picket_detection_matches_by_rule_total{rule_title="Say \"hi\"\n\\o/",level="unknown"}`,
