@@ -347,6 +347,28 @@ test("fileSource() cuts a line that is too long, in bounded memory", async () =>
   await tail.records(3);
   assert.deepEqual(tail.texts, ["1", "x".repeat(1000), "2"]);
   assert.equal(tail.count("long_lines"), 1);
+  assert.deepEqual(tail.notices.map(({ reason, facts }) => [reason, facts["offset"]]), [
+    ["long_line", 2],
+  ]);
+  await tail.stop();
+  // Read again, it is the same notice, by which alerts are told apart.
+  await using again = new Tail([path], { ...START, maxLineBytes: 1000 });
+  await again.records(3);
+  assert.deepEqual(again.notices, tail.notices);
+});
+
+test("fileSource() tells of long lines in any encoding, and of unfinished ones at their end", async () => {
+  using scratch = new Scratch();
+  const path = scratch.path("x.log");
+  const settings = { ...START, maxLineBytes: 100, encoding: "utf-16le" } as const;
+  writeFileSync(path, `${"é".repeat(51)}\n`, "utf16le");
+  appendFileSync(path, "b".repeat(70), "utf16le");
+  await using tail = new Tail([path], settings, { partialMs: 50 });
+  await tail.records(2);
+  assert.deepEqual(tail.notices.map(({ facts }) => facts["offset"]), [0]);
+  appendFileSync(path, "\nend\n", "utf16le");
+  await tail.until(() => tail.texts.includes("end"), "the last line");
+  assert.deepEqual(tail.notices.map(({ facts }) => facts["offset"]), [0, 104]);
 });
 
 test("fileSource() reads a long line that comes in pieces", async () => {

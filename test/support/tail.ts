@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileSource } from "../../src/ingest/tail/file_source.ts";
 import type { FileSourceOptions } from "../../src/ingest/tail/following.ts";
-import type { EventSource } from "../../src/runtime/plugin.ts";
+import type { EventSource, SourceNotice } from "../../src/runtime/plugin.ts";
 import type { FileSourceSettings } from "../../src/runtime/settings.ts";
 
 /** A record as tests compare it. */
@@ -43,6 +43,7 @@ export class Scratch implements Disposable {
 export class Tail implements AsyncDisposable {
   readonly source: EventSource;
   readonly seen: Seen[] = [];
+  readonly notices: SourceNotice[] = [];
   /** After each batch: the position, and how many records had come. */
   readonly positions: { readonly position: string; readonly count: number }[] = [];
   readonly #abort = new AbortController();
@@ -117,7 +118,9 @@ export class Tail implements AsyncDisposable {
   }
 
   async #run(from: string | undefined): Promise<void> {
-    for await (const { events, position } of this.source.read(from, this.#abort.signal)) {
+    for await (const batch of this.source.read(from, this.#abort.signal)) {
+      const { events, position, notices = [] } = batch;
+      this.notices.push(...notices);
       for (const event of events) {
         assert.equal(typeof event.payload, "string");
         const text = String(event.payload);

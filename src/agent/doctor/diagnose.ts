@@ -70,7 +70,7 @@ function checksOf(
   const shared: Shared = {
     connections,
     metrics: noopMetrics,
-    bootId: "doctor",
+    nextBootId: () => "doctor",
     version: "doctor",
     onConnected: () => {},
   };

@@ -26,6 +26,8 @@ export interface LineTarget {
    * @param end Behind the line end.
    */
   line(text: string, offset: number, end: number): void;
+  /** The line of the next call was longer than allowed and has been cut. */
+  cut?(offset: number, end: number): void;
 }
 
 /** What was not as it should be. */
@@ -127,6 +129,7 @@ export class LineBlock {
       if (last - first > maxLength) {
         last = first + maxLength;
         this.#counts.longLines++;
+        target.cut?.(start + first * unit, start + next * unit);
       }
       this.#give(text.slice(first, last), start + first * unit, start + next * unit, target);
       from = next;
@@ -150,6 +153,7 @@ export class LineBlock {
         // Not in the middle of a character.
         for (let back = 0; back < 3 && (bytes[last]! & 0xc0) === 0x80; back++) last--;
         this.#counts.longLines++;
+        target.cut?.(this.#start + first, this.#start + next);
       }
       const text = bytes.toString("utf8", first, last);
       if (text.includes("\ufffd") && !isUtf8(bytes.subarray(first, last))) {

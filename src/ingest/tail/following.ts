@@ -3,7 +3,7 @@
  */
 import { Buffer } from "node:buffer";
 import { basename } from "node:path";
-import type { EventBatch } from "../../runtime/plugin.ts";
+import type { EventBatch, SourceNotice } from "../../runtime/plugin.ts";
 import type { FileSourceSettings } from "../../runtime/settings.ts";
 import { AuditOrigins } from "./audit_lines.ts";
 import type { Position } from "./checkpoint.ts";
@@ -91,6 +91,7 @@ export class Following {
   readonly #isNew: boolean;
   readonly #failures = new Map<string, Failure>();
   #events: FileEvent[] = [];
+  #notices: SourceNotice[] = [];
   /** Read since the last batch. */
   #bytes = 0;
   #isScanDue = true;
@@ -130,6 +131,7 @@ export class Following {
         maxLineBytes,
         counts,
         emit: (event) => this.#emit(event),
+        notice: (notice) => this.#notices.push(notice),
         isCurrent: () => this.#discovery.isCurrent(),
       },
       isResting: (path) => (this.#failures.get(path)?.untilMs ?? 0) > performance.now(),
@@ -179,7 +181,7 @@ export class Following {
         if (!generation.caughtUp && !isStuck) waiting.add(generation.origin);
       }
       await this.#settle(performance.now());
-      if (this.#events.length > 0) {
+      if (this.#events.length + this.#notices.length > 0) {
         yield this.#batch();
         state = this.#follower.state;
       } else if (this.#isMoved) {
@@ -388,10 +390,12 @@ export class Following {
 
   #batch(): EventBatch {
     const events = this.#events;
+    const notices = this.#notices;
     this.#events = [];
+    this.#notices = [];
     this.#bytes = 0;
     this.#counts.events += events.length;
-    return { events, position: this.#follower.position };
+    return { events, position: this.#follower.position, ...(notices.length > 0 && { notices }) };
   }
 
   /** Reports what cannot be looked at, and forgets failures of files that are gone. */

@@ -17,7 +17,7 @@ import { digest, Lineage, type Stretch, TAIL_BYTES, trailingNuls } from "./finge
 import type { Candidate } from "./discover.ts";
 import { growHead, growPackedHead, sameHead, skipHole } from "./head.ts";
 import { type Joiner, makeJoiner } from "./multiline.ts";
-import { FileEvent, NamedEvent, type ReadContext, type ReadOutcome } from "./record.ts";
+import { cutNotice, FileEvent, NamedEvent, type ReadContext, type ReadOutcome } from "./record.ts";
 import type { Packing } from "./rotated.ts";
 
 const LF = 10;
@@ -329,6 +329,13 @@ export class Generation implements LineTarget {
     } else {
       if (text !== "") this.#context.emit(new FileEvent(text, this.lineage, offset, end));
     }
+  }
+
+  /** A line that has no end yet is told of when it has one. */
+  cut(offset: number, end: number): void {
+    if (this.#isPartial) return;
+    this.#settleKey();
+    this.#context.notice(cutNotice(this.lineage, offset, end, this.#context.maxLineBytes));
   }
 
   close(): void {

@@ -2,7 +2,7 @@
  * Records, and what the readers of a source have in common.
  */
 import type { Buffer } from "node:buffer";
-import type { RawEvent } from "../../runtime/plugin.ts";
+import type { RawEvent, SourceNotice } from "../../runtime/plugin.ts";
 import type { Multiline } from "../../runtime/settings.ts";
 import type { Encoding } from "../../decode/encoding.ts";
 import type { TextCounts } from "./encoding.ts";
@@ -53,6 +53,27 @@ export class NamedEvent extends FileEvent {
   }
 }
 
+/**
+ * Tells of a line that was cut: what stood behind is not searched, so whoever writes to a log could
+ * hide there.
+ *
+ * @param end Behind the line, or behind what of it has been read.
+ */
+export function cutNotice(
+  lineage: Lineage,
+  offset: number,
+  end: number,
+  maxLineBytes: number,
+): SourceNotice {
+  return {
+    id: `long_line:${lineage.stamp(end)}:${offset}`,
+    reason: "long_line",
+    message: `a line at byte ${offset} of ${lineage.origin} was cut after ${maxLineBytes} bytes; ` +
+      "what stands behind them was not searched",
+    facts: { path: lineage.origin, offset, max_line_bytes: maxLineBytes },
+  };
+}
+
 /** What all generations of a source have in common. */
 export interface ReadContext {
   /** Shared: each read overwrites it. Holds the longest line and more. */
@@ -65,6 +86,7 @@ export interface ReadContext {
   readonly maxLineBytes: number;
   readonly counts: TextCounts & JoinCounts;
   emit(event: FileEvent): void;
+  notice(notice: SourceNotice): void;
   /** Whether no file has come, gone or been renamed since the last look. */
   isCurrent(): boolean;
   /** How many generations of this origin began with the same line before. */
