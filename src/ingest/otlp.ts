@@ -122,7 +122,7 @@ class Otlp implements OtlpSource {
   health(): SourceHealth {
     const { state, depth } = this.#queue;
     return {
-      state: this.#error === undefined ? state : "waiting",
+      state: this.#error === undefined ? state : "failed",
       ...(this.#error === undefined ? {} : { error: this.#error }),
       lag: { records: depth },
       counts: { ...this.#counts },

@@ -192,7 +192,7 @@ test("an address that cannot be used is a SourceError, and the listeners are clo
   });
   assert.deepEqual(
     [api.health().state, api.health().error],
-    ["waiting", "address in use"],
+    ["failed", "address in use"],
   );
   assert.equal(await api.reloadTls(), false);
   fails = false;

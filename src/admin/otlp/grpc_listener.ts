@@ -180,7 +180,12 @@ async function serve(
         timeoutMs: timeoutOf(headers["grpc-timeout"]),
         load: async (signal) => {
           const { isPacked, bytes } = await readMessage(stream, receiver.maxBodyBytes, signal);
-          const encoding = isPacked ? String(headers["grpc-encoding"] ?? "identity") : null;
+          if (!isPacked) return await inflate(bytes, null, receiver.maxInflatedBytes);
+          const encoding = String(headers["grpc-encoding"] ?? "identity");
+          if (encoding === "identity") {
+            // "Compression" of gRPC asks for INTERNAL: what the bytes are cannot be known.
+            throw new ApiError(400, "internal", "a compressed message without grpc-encoding");
+          }
           return await inflate(bytes, encoding, receiver.maxInflatedBytes);
         },
       },

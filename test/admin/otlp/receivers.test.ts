@@ -132,6 +132,13 @@ const REQUESTS: readonly (readonly [
     "error http unsupported_encoding",
   ],
   [
+    "a packed message that does not say how",
+    { bytes: frame(ONE, true) },
+    "13",
+    /without grpc-encoding/,
+    "error grpc internal",
+  ],
+  [
     "broken gzip",
     "hello",
     { "content-type": JSON_TYPE, "content-encoding": "gzip" },

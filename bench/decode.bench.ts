@@ -1,7 +1,7 @@
 /**
  * Lines a second of each decoder, told the format and left to find it (`auto`).
  *
- *     bun bench/decode.ts [FORMAT…]
+ *     bun bench/decode.bench.ts [FORMAT…]
  *
  * An event is asked for two fields, one of which it has, since decoders put work off until then. The
  * rounds of the ways alternate, so that whatever else the machine does falls on all of them. With

@@ -2,7 +2,7 @@
  * What event filters cost: expressions of jq and JSONPath on Windows events of the corpus, in the
  * envelopes that collectors put them in. Events a second, decoding and compiling left out.
  *
- *   bun bench/filter.ts [--with DIRECTORY]
+ *   bun bench/filter.bench.ts [--with DIRECTORY]
  *
  * `--with` names a `node_modules` that holds packages to compare with: `jq-wasm`, `@michaelhomer/jqjs`,
  * `fgh`, `jqts`. Those that are not there, or cannot do an expression, are left out.

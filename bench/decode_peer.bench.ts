@@ -2,7 +2,7 @@
  * Lines of each format through whole processes: `picket eval` beside `rsigma engine eval`, one rule, the
  * same file, one core.
  *
- *     bun bench/decode_peer.ts --rsigma FILE [--picket FILE] [--lines N] [--runs N] [FORMAT…]
+ *     bun bench/decode_peer.bench.ts --rsigma FILE [--picket FILE] [--lines N] [--runs N] [FORMAT…]
  *
  * The peer knows logfmt and CEF if it was built so (`cargo install rsigma --features logfmt,cef`); a
  * format that it refuses is left out. Before any time is taken the matches are counted. Runs alternate;
