@@ -7,7 +7,6 @@ import { PicketError } from "../event/errors.ts";
 export type DecodeErrorCode =
   /** Is not JSON, or not an event. */
   | "DECODE_JSON"
-  | "DECODE_TOO_LONG"
   /** No `CEF:`, or fewer than seven pipes behind it. */
   | "DECODE_CEF_HEADER"
   | "DECODE_CEF_VERSION"
