@@ -132,13 +132,6 @@ const REQUESTS: readonly (readonly [
     "error http unsupported_encoding",
   ],
   [
-    "a packed message that does not say how",
-    { bytes: frame(ONE, true) },
-    "13",
-    /without grpc-encoding/,
-    "error grpc internal",
-  ],
-  [
     "broken gzip",
     "hello",
     { "content-type": JSON_TYPE, "content-encoding": "gzip" },
@@ -272,6 +265,13 @@ const CALLS: readonly (readonly [
     "12",
     /unsupported content-encoding 'snappy'/,
     "error grpc unsupported_encoding",
+  ],
+  [
+    "a packed message that does not say how",
+    { bytes: frame(ONE, true) },
+    "13",
+    /without grpc-encoding/,
+    "error grpc internal",
   ],
   [
     "broken gzip",
