@@ -55,6 +55,12 @@ export class RateLimiter {
     bucket.tokens -= cost;
     return 0;
   }
+
+  /** Takes `cost` units that turned out to be used after a `take`; they are paid off before the next. */
+  charge(key: string, cost: number): void {
+    const bucket = this.#buckets.get(key);
+    if (bucket !== undefined) bucket.tokens -= cost;
+  }
 }
 
 interface Failures {

@@ -36,8 +36,10 @@ export function otlpRoute(services: Services): Route {
         });
       }
       const who = caller.identity.name ?? caller.connection.peer;
-      // By the length on the wire: what it unpacks to is bounded for each request.
-      const waitMs = bytes.take(who, now(), Number(request.headers.get("content-length") ?? 0));
+      // By the length on the wire: what it unpacks to is bounded for each request. One that is not
+      // told beforehand is paid off before the next request.
+      const told = Number(request.headers.get("content-length") ?? 0);
+      const waitMs = bytes.take(who, now(), told);
       if (waitMs > 0) {
         metrics.onApiRateLimited("ingest");
         const seconds = Math.ceil(waitMs / 1000);
@@ -51,7 +53,13 @@ export function otlpRoute(services: Services): Route {
         countAnswer(refused, "http", metrics);
         return httpAnswer(refused, encodingOf(request.headers.get("content-type")) ?? "json");
       }
-      return await answerHttpExport(receiver, request, metrics, caller.signal);
+      return await answerHttpExport(
+        receiver,
+        request,
+        metrics,
+        caller.signal,
+        (read) => bytes.charge(who, Math.max(0, read - told)),
+      );
     },
   });
 }

@@ -17,6 +17,7 @@ const CONTENT_TYPES: Readonly<Record<OtlpEncoding, string>> = {
 /**
  * Answers a request, in its own encoding.
  *
+ * @param onRead Told of the length of the body on the wire.
  * Rejects with the reason of `signal`.
  */
 export async function answerHttpExport(
@@ -24,6 +25,7 @@ export async function answerHttpExport(
   request: Request,
   metrics: AdminMetrics,
   signal: AbortSignal,
+  onRead?: (bytes: number) => void,
 ): Promise<Response> {
   const contentType = request.headers.get("content-type");
   const encoding = encodingOf(contentType);
@@ -46,6 +48,7 @@ export async function answerHttpExport(
       encoding,
       load: async (until) => {
         const packed = await readBody(request, maxBodyBytes, until);
+        onRead?.(packed.length);
         return await inflate(packed, request.headers.get("content-encoding"), maxInflatedBytes);
       },
     },

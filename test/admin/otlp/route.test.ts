@@ -35,6 +35,7 @@ function make(receiver: OtlpReceiver | undefined, limits = {}) {
     token: string | undefined,
     body: Uint8Array = ONE,
     type = "application/x-protobuf",
+    tellsLength = true,
   ): Promise<Response> =>
     await hono.fetch(
       new Request("http://127.0.0.1:9090/v1/logs", {
@@ -42,7 +43,7 @@ function make(receiver: OtlpReceiver | undefined, limits = {}) {
         body: body as Uint8Array<ArrayBuffer>,
         headers: {
           "content-type": type,
-          "content-length": String(body.length),
+          ...(tellsLength ? { "content-length": String(body.length) } : {}),
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         },
       }),
@@ -88,4 +89,18 @@ test("the API's limit of bytes a second holds for log records", async () => {
   assert.equal(limited.headers.get("retry-after"), "1");
   const status = decodeMessage("Status", new Uint8Array(await limited.arrayBuffer()));
   assert.equal(status.message, "too many bytes a second");
+});
+
+test("the API counts the bytes of a body in chunks once it is there", async () => {
+  await using receiver = await startReceiver();
+  const ask = make(receiver.source, {
+    ingestBytesPerSecond: ONE.length,
+    ingestBurstBytes: ONE.length,
+  });
+  const statuses: number[] = [];
+  for (let count = 0; count < 3; count++) {
+    statuses.push((await ask("ingest-secret", ONE, undefined, false)).status);
+  }
+  // The first two fit before and into the burst; then it is owed.
+  assert.deepEqual(statuses, [200, 200, 429]);
 });
