@@ -271,8 +271,9 @@ class Evaluation implements EventSink {
       ...(evtx === 0 ? [] : [`${count(evtx)} skipped`]),
       ...(unparseable === 0 ? [] : [`${plural(unparseable, "line")} unparseable`]),
       ...(filter === 0 ? [] : [plural(filter, "filter error")]),
-      ...(unknown === 0 ? [] : [`${count(unknown)} unknown schema`, `${count(dropped)} dropped`]),
-      ...(errors === 0 ? [] : [`${count(errors)} refused`]),
+      ...(unknown === 0
+        ? []
+        : [`${count(unknown)} unknown schema`, `${count(dropped + errors)} dropped`]),
       ...(replaced === 0 ? [] : [`${plural(replaced, "line")} not UTF-8`]),
     ].map((text) => `, ${text}`).join("");
     const isOne = input.kind === "inline" && this.events === 1 && skipped === "";

@@ -223,9 +223,11 @@ function formatRow({ outcome: { counts } }: ScanReport): string[] {
 }
 
 function routingRow({ outcome: { counts: { routing } } }: ScanReport): string[] {
-  const { unknown, dropped } = routing;
+  const { unknown, dropped, errors } = routing;
   if (unknown === 0) return [];
-  return [row("Schemas", `${count(unknown)} of unknown schema, ${count(dropped)} dropped`)];
+  return [
+    row("Schemas", `${count(unknown)} of unknown schema, ${count(dropped + errors)} dropped`),
+  ];
 }
 
 /** What became of events of no schema, where events are routed by schema. */
