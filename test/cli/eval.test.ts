@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
-import { type EvalOptions, runEval } from "../../cli/commands/eval.ts";
+import { runEval } from "../../cli/commands/eval.ts";
 import { FakeIo, picket, TempFiles } from "../support/cli_io.ts";
+import { EVAL_DEFAULTS } from "../support/eval_options.ts";
 
 const RULE = `title: Test, Rule
 id: 11111111-1111-4111-8111-111111111111
@@ -176,30 +177,6 @@ test("picket eval makes texts of events harmless in a table", async () => {
   assert.ok(out.includes("whoami \\x1b[2J\\x202e"), out);
 });
 
-const DEFAULTS: EvalOptions = {
-  rules: [],
-  embeddedRules: true,
-  matchDetail: "off",
-  includeEvent: false,
-  logsourceRouting: true,
-  index: true,
-  logsource: {},
-  color: "auto",
-  quiet: false,
-  rule: [],
-  pretty: false,
-  failOnDetection: false,
-  strict: false,
-  failOnParseError: false,
-  stats: true,
-  inputFormat: "auto",
-  syslogStripBom: true,
-  timestampField: [],
-  schemaRouting: false,
-  schemaPartitionRules: false,
-  observeFields: false,
-};
-
 test("runEval() writes a result before the next block of stdin comes", async () => {
   using temp = files();
   const io = new FakeIo();
@@ -211,7 +188,7 @@ test("runEval() writes a result before the next block of stdin comes", async () 
       written.push(io.writes.length);
     }
   }
-  const code = await runEval({ ...DEFAULTS, rules: [temp.path("rule.yml")] }, io, stdin);
+  const code = await runEval({ ...EVAL_DEFAULTS, rules: [temp.path("rule.yml")] }, io, stdin);
   assert.equal(code, 0);
   assert.deepEqual(written, [1, 1, 2]);
   assert.match(io.errText, /Processed 3 events, 2 matches\.\n$/);
@@ -230,7 +207,7 @@ test("runEval() says what was found when it is interrupted", async () => {
     signal.throwIfAborted();
     yield await Promise.resolve(new Uint8Array());
   }
-  const code = await runEval({ ...DEFAULTS, rules: [temp.path("rule.yml")] }, io, stdin);
+  const code = await runEval({ ...EVAL_DEFAULTS, rules: [temp.path("rule.yml")] }, io, stdin);
   assert.equal(code, 130);
   assert.match(io.text, /Test, Rule/);
   assert.match(io.errText, /Processed 1 event, 1 match\.\n$/);

@@ -6,8 +6,9 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { type EvalOptions, runEval } from "../../cli/commands/eval.ts";
+import { runEval } from "../../cli/commands/eval.ts";
 import { FakeIo, picket, TempFiles } from "../support/cli_io.ts";
+import { EVAL_DEFAULTS } from "../support/eval_options.ts";
 
 const RULES = `title: Field
 logsource: {product: linux}
@@ -159,29 +160,6 @@ test("picket scan places events in time by the zone, the year of the file and ch
   });
 });
 
-const DEFAULTS: Omit<EvalOptions, "rules"> = {
-  embeddedRules: true,
-  matchDetail: "off",
-  includeEvent: false,
-  logsourceRouting: true,
-  index: true,
-  logsource: {},
-  color: "auto",
-  quiet: false,
-  rule: [],
-  pretty: false,
-  failOnDetection: false,
-  strict: false,
-  failOnParseError: false,
-  stats: true,
-  inputFormat: "auto",
-  syslogStripBom: true,
-  timestampField: [],
-  schemaRouting: false,
-  schemaPartitionRules: false,
-  observeFields: false,
-};
-
 test("runEval() gives out an audit event when nothing more of it comes", async () => {
   using temp = new TempFiles({ "rules.yml": RULES });
   const io = new FakeIo();
@@ -196,7 +174,7 @@ test("runEval() gives out an audit event when nothing more of it comes", async (
     await new Promise((resolve) => setTimeout(resolve, 600));
     writesAfter = io.writes.length;
   }
-  const code = await runEval({ ...DEFAULTS, rules: [temp.path("rules.yml")] }, io, stdin);
+  const code = await runEval({ ...EVAL_DEFAULTS, rules: [temp.path("rules.yml")] }, io, stdin);
   assert.equal(code, 0);
   assert.equal(writesBefore, 0);
   assert.equal(writesAfter, 1, io.errText);

@@ -5,6 +5,9 @@
  * its fingerprint. Nothing is kept of an unfinished line but how far it was searched for its end: it
  * is read again when the end is there. So a position is a plain offset, and a hostile line cannot
  * take memory.
+ *
+ * Reading, searching and giving out stand in one file because they share one place in the content, and a
+ * checkpoint is only right if all of them agree on it.
  */
 import { Buffer } from "node:buffer";
 import { detectEncoding, type Encoding, leadingNuls, unitOf } from "../../decode/encoding.ts";
